@@ -1,0 +1,19 @@
+// YAML 1.1 as kubectl's and the API server's sigs.k8s.io/yaml reads it, to and from the value tree.
+#pragma once
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "codec/value.h"
+
+namespace skiff::codec {
+
+// One document; anchors, aliases and merge keys resolved with a budget; duplicate keys are an error in strict
+// mode, else reported in `duplicates`. Depth limit as JSON's.
+Result<Value> parseYaml(std::string_view text, Arena& arena, std::vector<std::string>* duplicates = nullptr);
+// "---" separated documents; empty ones are left out.
+Result<std::vector<std::shared_ptr<Document>>> parseYamlStream(std::string_view text);
+std::string toYaml(const Value& value);  // map keys sorted, block style, as `kubectl -o yaml` prints
+
+}  // namespace skiff::codec
