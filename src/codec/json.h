@@ -25,7 +25,7 @@ Result<std::shared_ptr<Document>> parseJsonDocument(std::string_view text);
 void writeJson(std::string& out, const Value& value);
 std::string toJson(const Value& value);
 std::string toJsonSorted(const Value& value);               // map keys sorted at every level
-std::string toJsonIndented(const Value& value, int spaces = 4);  // for people: as kubectl -o json
+std::string toJsonIndented(const Value& value, int spaces = 4);  // for people: sorted, as kubectl -o json
 void writeJsonString(std::string& out, std::string_view text);
 std::string formatJsonDouble(double value);                  // as Go: 1e+21, 0.1, 5
 

@@ -19,8 +19,11 @@ namespace skiff::codec {
 class Arena {
  public:
   explicit Arena(size_t firstBlock = 1024) : nextBlock_(firstBlock) {}
-  Arena(Arena&&) noexcept = default;
-  Arena& operator=(Arena&&) noexcept = default;
+  Arena(Arena&& other) noexcept : Arena(other.nextBlock_) { swap(other); }
+  Arena& operator=(Arena&& other) noexcept {
+    swap(other);
+    return *this;
+  }
 
   void* allocate(size_t bytes, size_t align = 8) {
     size_t at = (used_ + align - 1) & ~(align - 1);
@@ -44,6 +47,7 @@ class Arena {
 
  private:
   void* grow(size_t bytes);
+  void swap(Arena& other) noexcept;
   std::vector<std::unique_ptr<char[]>> blocks_;
   std::vector<std::shared_ptr<const void>> kept_;
   char* block_ = nullptr;
@@ -83,6 +87,9 @@ class Value {
   static Value text(Arena& arena, std::string_view s) { return string(arena.copy(s)); }
   static Value list() { return Value(Kind::List); }
   static Value map() { return Value(Kind::Map); }
+  // Containers of exactly these items; the span may not be in the arena.
+  static Value listOf(Arena& arena, std::span<const Value> items);
+  static Value mapOf(Arena& arena, std::span<const Member> members);
 
   Kind kind() const { return kind_; }
   bool isNull() const { return kind_ == Kind::Null; }
@@ -135,6 +142,8 @@ class Value {
 
  private:
   explicit constexpr Value(Kind kind) : kind_(kind) {}
+  void growItems(Arena& arena, size_t capacity);
+  void growMembers(Arena& arena, size_t capacity);
   // items_ / members_ point behind a header that holds the capacity (see value.cc).
   Kind kind_ = Kind::Null;
   uint32_t size_ = 0;
