@@ -12,6 +12,7 @@ struct EngineOptions {
   const Clock* clock = &Clock::real();
   std::chrono::seconds historyAge{300};   // automatic compaction keeps at least this much, as upstream's 5 minutes
   size_t maxWindowEvents = 200000;        // and at most this many events in memory
+  size_t maxWindowBytes = 256 << 20;      // of values that only history keeps
   bool sync = true;                       // false only for tests
   bool inMemory = false;                  // no directory at all: tests and fixtures
 };

@@ -30,13 +30,15 @@ using AttachmentPtr = std::shared_ptr<const Attachment>;
 // A key's value at a revision; immutable, shared by all readers.
 class Record {
  public:
-  Record(std::string key, SharedBytes value, Revision created, Revision modified, AttachmentPtr attachment)
-      : key_(std::move(key)), value_(std::move(value)), created_(created), modified_(modified),
+  Record(std::string key, SharedBytes value, Revision created, Revision modified, AttachmentPtr attachment,
+         WallTime expiry = {})
+      : key_(std::move(key)), value_(std::move(value)), created_(created), modified_(modified), expiry_(expiry),
         attachment_(std::move(attachment)) {}
   const std::string& key() const { return key_; }
   const SharedBytes& value() const { return value_; }
   Revision createRevision() const { return created_; }
   Revision modRevision() const { return modified_; }
+  WallTime expiry() const { return expiry_; }  // the epoch: never
   AttachmentPtr attachment() const { return attachment_.load(std::memory_order_acquire); }
   // The first one wins and is returned: two readers that decode at once end with one object.
   AttachmentPtr attach(AttachmentPtr made) const {
@@ -48,6 +50,7 @@ class Record {
   std::string key_;
   SharedBytes value_;
   Revision created_, modified_;
+  WallTime expiry_;
   mutable std::atomic<AttachmentPtr> attachment_;
 };
 using RecordPtr = std::shared_ptr<const Record>;
