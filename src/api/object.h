@@ -1,0 +1,91 @@
+// An API object at a revision: immutable, shared by every reader. It is made from a value tree or from stored bytes, and
+// makes its other forms (JSON, protobuf, the typed struct) on first use, once for all who share it.
+#pragma once
+#include <any>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/schema.h"
+#include "api/typed.h"
+#include "base/bytes.h"
+#include "base/result.h"
+#include "codec/value.h"
+
+namespace skiff::api {
+
+class Object;
+using ObjectPtr = std::shared_ptr<const Object>;
+
+class Object {
+ public:
+  // The tree has apiVersion, kind and metadata (with its resourceVersion). `type` is null for kinds without tables.
+  static ObjectPtr fromDocument(codec::DocumentPtr document, const TypeInfo* type);
+  static Result<ObjectPtr> fromJson(std::string_view json, const TypeInfo* type);  // trusted: from a server
+  template <class T>
+  static ObjectPtr fromTyped(const T& value) {
+    auto document = std::make_shared<codec::Document>();
+    document->root = toValue(value, document->arena);
+    return fromDocument(std::move(document), T::binding().type);
+  }
+
+  const codec::Value& root() const { return document_->root; }
+  const codec::DocumentPtr& document() const { return document_; }
+  const TypeInfo* type() const { return type_; }
+
+  std::string_view apiVersion() const { return root()["apiVersion"].asString(); }
+  std::string_view kind() const { return root()["kind"].asString(); }
+  const codec::Value& metadata() const { return root()["metadata"]; }
+  std::string_view name() const { return metadata()["name"].asString(); }
+  std::string_view ns() const { return metadata()["namespace"].asString(); }
+  std::string_view uid() const { return metadata()["uid"].asString(); }
+  std::string_view resourceVersion() const { return metadata()["resourceVersion"].asString(); }
+  const codec::Value& labels() const { return metadata()["labels"]; }
+  std::string key() const;  // "namespace/name", or "name" when it has no namespace
+
+  SharedBytes json() const;                // no trailing newline
+  Result<SharedBytes> protobuf() const;    // with the k8s\0 envelope; an error for kinds without wire numbers
+
+  // The typed struct. Aborts if T is another kind than the object's (a programmer error); a tree that does not fit
+  // T gives an error.
+  template <class T>
+  Result<std::shared_ptr<const T>> as() const {
+    auto made = typed(T::binding());
+    if (!made.ok()) return std::move(made).error();
+    return std::static_pointer_cast<const T>(std::move(made).value());
+  }
+
+  Object(codec::DocumentPtr document, const TypeInfo* type);
+
+ private:
+  Result<std::shared_ptr<const void>> typed(const TypeBinding& binding) const;
+
+  codec::DocumentPtr document_;
+  const TypeInfo* type_;
+  mutable std::mutex mutex_;  // guards the forms below, each made once
+  mutable SharedBytes json_;
+  mutable SharedBytes protobuf_;
+  mutable std::shared_ptr<const void> typed_;
+};
+
+// The kinds that a client or server knows: built-in tables, and custom resources added at run time.
+struct ObjectList {
+  std::string resourceVersion;
+  std::string continueToken;
+  std::optional<int64_t> remainingItemCount;
+  std::vector<ObjectPtr> items;
+};
+
+struct WatchEvent {
+  enum class Type { Added, Modified, Deleted, Bookmark, Error };
+  Type type = Type::Added;
+  ObjectPtr object;  // for Error a Status
+};
+std::string_view watchEventName(WatchEvent::Type type);  // "ADDED"
+
+}  // namespace skiff::api

@@ -1,0 +1,100 @@
+// What is known of a request on its way: who asks (authn), for what (request info), and what authorization and admission
+// look at.
+#pragma once
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/schema.h"
+#include "base/result.h"
+#include "codec/value.h"
+#include "net/http.h"
+
+namespace skiff::apiserver {
+
+struct UserInfo {
+  std::string name;
+  std::string uid;
+  std::vector<std::string> groups;
+  std::map<std::string, std::vector<std::string>> extra;
+};
+
+// Parsed from method, path and query as upstream's request info: verbs get list watch create update patch delete
+// deletecollection (or the lower-case method for paths outside resources).
+struct RequestInfo {
+  bool isResource = false;
+  std::string path;
+  std::string verb;
+  std::string group, version, resource, subresource, ns, name;
+  std::vector<std::string> parts;  // of the path below the version
+  std::string fieldSelector, labelSelector;
+};
+RequestInfo parseRequestInfo(const net::Request& request);
+
+enum class Decision { Allow, Deny, NoOpinion };
+struct Verdict {
+  Decision decision = Decision::NoOpinion;
+  std::string reason;
+};
+
+class Authenticator {
+ public:
+  virtual ~Authenticator() = default;
+  // nullopt: no credentials of a known kind (anonymous or 401, by the chain's end). An Error: wrong credentials (401).
+  virtual Result<std::optional<UserInfo>> authenticate(const net::Request& request) = 0;
+};
+
+class Authorizer {
+ public:
+  virtual ~Authorizer() = default;
+  virtual Verdict authorize(const UserInfo& user, const RequestInfo& request) = 0;
+};
+
+enum class Operation { Create, Update, Delete, Connect };
+
+// One request as admission plug-ins and strategies see it. Objects are conformed and defaulted value trees; `object` may
+// be edited by mutating plug-ins with `arena`.
+struct AdmissionRequest {
+  const UserInfo* user = nullptr;
+  Operation operation = Operation::Create;
+  const api::ResourceInfo* resource = nullptr;  // also of custom resources
+  std::string_view subresource;
+  std::string_view ns, name;
+  codec::Value* object = nullptr;           // null for Delete
+  const codec::Value* oldObject = nullptr;  // null for Create
+  const codec::Value* options = nullptr;    // DeleteOptions etc. as a tree, may be null
+  bool dryRun = false;
+  codec::Arena* arena = nullptr;
+  std::vector<std::string>* warnings = nullptr;  // answered as Warning headers
+};
+
+class AdmissionPlugin {
+ public:
+  virtual ~AdmissionPlugin() = default;
+  virtual std::string_view name() const = 0;
+  // Runs on a worker; may block (webhooks).
+  virtual Status mutate(AdmissionRequest&) { return okStatus(); }
+  virtual Status validate(const AdmissionRequest&) { return okStatus(); }
+};
+
+// What plug-ins, authorizers and strategies may read of the cluster: live objects straight from memory, no informers.
+class ClusterReader {
+ public:
+  virtual ~ClusterReader() = default;
+  // Objects as trees kept alive by the pointer. group "" is core. Null when absent.
+  virtual codec::DocumentPtr get(std::string_view group, std::string_view resource, std::string_view ns,
+                                 std::string_view name) const = 0;
+  virtual std::vector<codec::DocumentPtr> list(std::string_view group, std::string_view resource,
+                                               std::string_view ns) const = 0;
+  // A number that changes with every write to that resource: for caches built from list().
+  virtual int64_t version(std::string_view group, std::string_view resource) const = 0;
+  // Writes through the registry as the server itself (ResourceQuota usage, allocations); expected resourceVersion in
+  // the object's metadata.
+  virtual Status update(std::string_view group, std::string_view resource, std::string_view subresource,
+                        codec::DocumentPtr object) = 0;
+};
+
+}  // namespace skiff::apiserver
