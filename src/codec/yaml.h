@@ -9,8 +9,9 @@
 
 namespace skiff::codec {
 
-// One document; anchors, aliases and merge keys resolved with a budget; duplicate keys are an error in strict
-// mode, else reported in `duplicates`. Depth limit as JSON's.
+// The first document; Null when empty. Anchors, aliases (within a budget) and merge keys are resolved.
+// The last of duplicate keys wins; each is reported in `duplicates` in the strict decoder's words
+// (line 3: key "a" already set in map). Depth limit as JSON's. Errors read as "yaml: line 2: ...".
 Result<Value> parseYaml(std::string_view text, Arena& arena, std::vector<std::string>* duplicates = nullptr);
 // "---" separated documents; empty ones are left out.
 Result<std::vector<std::shared_ptr<Document>>> parseYamlStream(std::string_view text);
