@@ -85,6 +85,8 @@ struct Thread::Impl {
   std::thread thread;
 };
 
+Thread::Thread() = default;
+
 Thread::Thread(std::string name, UniqueFunction<void()> body) : impl_(std::make_unique<Impl>()) {
   impl_->thread = std::thread([name = name.substr(0, 15), body = std::move(body)]() mutable {
     pthread_setname_np(pthread_self(), name.c_str());

@@ -25,7 +25,7 @@ class Executor {
 // A thread of its own with a name, joined by the destructor. The only way to start a thread outside rt/.
 class Thread {
  public:
-  Thread() = default;
+  Thread();
   Thread(std::string name, UniqueFunction<void()> body);
   Thread(Thread&&) noexcept;
   Thread& operator=(Thread&&) noexcept;
