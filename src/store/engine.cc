@@ -190,6 +190,7 @@ void Engine::publish(const Round& round) {
 }
 
 std::optional<milliseconds> Engine::keepHouse() {
+  std::lock_guard lock(houseMutex_);
   std::optional<milliseconds> expire = expireDue(), compact = compactDue();
   if (expire && compact) return std::min(*expire, *compact);
   return expire ? expire : compact;

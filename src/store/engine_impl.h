@@ -47,6 +47,11 @@ class Engine final : public Store {
   // Expires and compacts what is due by the clock; the housekeeper calls it. Returns when it is needed again.
   std::optional<milliseconds> keepHouse();
 
+  size_t waitingForTest() const {
+    std::lock_guard lock(mutex_);
+    return queue_.size();
+  }
+
  private:
   struct Pending {
     explicit Pending(Write w) : write(std::move(w)) {}
@@ -77,6 +82,7 @@ class Engine final : public Store {
   std::unique_ptr<Disk> disk_;       // used by the committer only, as is doubtful_
   std::set<std::string> doubtful_;   // keys of failed batches: their state on disk is unknown
 
+  std::mutex houseMutex_;            // one keepHouse at a time; taken before all others
   std::mutex timesMutex_;            // guards the three below; no lock is taken under it
   ExpiryQueue expiries_;
   struct Mark {

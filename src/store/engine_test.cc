@@ -154,6 +154,38 @@ TEST_CASE("many writers share a sync") {
   CHECK(mustOpen({.directory = temp / "s"})->stats().keys == kWriters * kEach);
 }
 
+TEST_CASE("writes of one round see each other") {
+  TempDirectory temp;
+  std::filesystem::create_directory(temp / "s");
+  FaultyDisk::Control control;
+  // The first round is held until the others wait; then they are one round.
+  std::latch firstRuns(1), goOn(1);
+  int rounds = 0;
+  control.beforeApply = [&] {
+    if (rounds++ > 0) return;
+    firstRuns.count_down();
+    goOn.wait();
+  };
+  auto store = mustCreate({}, std::make_unique<FaultyDisk>(LmdbDisk::open(temp / "s", true).value(), control));
+  std::atomic<int> created = 0;
+  {
+    std::vector<rt::Thread> threads;
+    threads.emplace_back("first", [&] { put(*store, "/first", "1"); });
+    firstRuns.wait();
+    for (int i = 0; i < 8; ++i) {
+      threads.emplace_back("writer", [&] {
+        auto result = store->commit({.key = "/one", .expected = 0, .value = SharedBytes("1")});
+        if (result.ok() && result->applied) ++created;
+      });
+    }
+    while (store->waitingForTest() < 8) std::this_thread::yield();
+    goOn.count_down();
+  }
+  CHECK(created == 1);
+  CHECK(rounds == 2);
+  CHECK(store->revision() == 2);
+}
+
 TEST_CASE("a failing sync changes nothing that can be seen, and later writes succeed") {
   TempDirectory temp;
   std::filesystem::create_directory(temp / "s");

@@ -32,6 +32,15 @@ N cutNumber(std::string_view& in) {
   return number;
 }
 
+// One allocation for count and bytes: there are many records.
+SharedBytes copyOf(std::string_view bytes) {
+  if (bytes.empty()) return {};
+  auto owned = std::make_shared_for_overwrite<char[]>(bytes.size());
+  std::memcpy(owned.get(), bytes.data(), bytes.size());
+  std::string_view view(owned.get(), bytes.size());
+  return {view, std::move(owned)};
+}
+
 }  // namespace
 
 size_t encodedSize(const Record& record, KeyPlace place) {
@@ -77,7 +86,7 @@ Result<RecordPtr> decodeRecord(std::string_view key, std::string_view stored) {
   }
   if (checksum != crc32c(body, crc32c(key))) return internalError("record fails its checksum");
   if (created < 1 || modified < created) return internalError("record has impossible revisions");
-  return std::make_shared<const Record>(std::string(key), SharedBytes(std::string(rest)), created, modified,
+  return std::make_shared<const Record>(std::string(key), copyOf(rest), created, modified,
                                         nullptr, WallTime(microseconds(expiry)));
 }
 

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <functional>
 #include <string>
 
 #include "base/strings.h"
@@ -42,10 +43,12 @@ class FaultyDisk final : public Disk {
   enum class Fault { None, BeforeWrite, AfterWrite };
   struct Control {
     std::atomic<Fault> fault = Fault::None;
+    std::function<void()> beforeApply;  // runs on the committer
   };
   FaultyDisk(std::unique_ptr<Disk> disk, Control& control) : disk_(std::move(disk)), control_(control) {}
   Result<DiskState> load() override { return disk_->load(); }
   Status apply(std::span<const DiskChange> changes, Revision revision) override {
+    if (control_.beforeApply) control_.beforeApply();
     Fault fault = control_.fault;
     if (fault != Fault::BeforeWrite) TRY(disk_->apply(changes, revision));
     if (fault != Fault::None) return Error(Reason::ServiceUnavailable, "store: sync failed");
