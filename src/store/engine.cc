@@ -55,11 +55,11 @@ Engine::Engine(EngineOptions options, std::unique_ptr<Disk> disk, DirectoryLock 
     : options_(std::move(options)), lock_(std::move(lock)), disk_(std::move(disk)),
       expiries_(expiriesOf(state.records)), lastMarked_(state.revision),
       keys_(std::move(state.records), state.revision), diskBytes_(disk_ ? disk_->bytes() : 0) {
-  housekeeper_.emplace([this] { return keepHouse(); });
+  housekeeper_.start();
 }
 
 Engine::~Engine() {
-  housekeeper_.reset();
+  housekeeper_.stop();
   MUST(queue_.empty() && !committing_);
 }
 
@@ -186,7 +186,7 @@ void Engine::publish(const Round& round) {
     Revision fits = keys_.window().revisionToFit(options_.maxWindowEvents, options_.maxWindowBytes);
     MUST(keys_.compact(fits).ok());
   }
-  if (nudge && housekeeper_) housekeeper_->nudge();
+  if (nudge) housekeeper_.nudge();
 }
 
 std::optional<milliseconds> Engine::keepHouse() {

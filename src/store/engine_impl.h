@@ -100,7 +100,7 @@ class Engine final : public Store {
   uint64_t commits_ = 0, syncs_ = 0;
   uint64_t diskBytes_ = 0;
 
-  std::optional<Housekeeper> housekeeper_;  // last: its thread ends first
+  Housekeeper housekeeper_{[this] { return keepHouse(); }};
 };
 
 }  // namespace skiff::store

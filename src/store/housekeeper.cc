@@ -2,15 +2,17 @@
 
 namespace skiff::store {
 
-Housekeeper::Housekeeper(Work work) : work_(std::move(work)), thread_("store-keeper", [this] { run(); }) {}
+void Housekeeper::start() {
+  thread_ = rt::Thread("store-keeper", [this] { run(); });
+}
 
-Housekeeper::~Housekeeper() {
+void Housekeeper::stop() {
   {
     std::lock_guard lock(mutex_);
     stopped_ = true;
   }
   changed_.notify_all();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 void Housekeeper::nudge() {

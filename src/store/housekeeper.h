@@ -14,8 +14,10 @@ class Housekeeper {
  public:
   // `work` does what is due and returns how long there is nothing to do; nullopt: until the next nudge.
   using Work = UniqueFunction<std::optional<std::chrono::milliseconds>()>;
-  explicit Housekeeper(Work work);
-  ~Housekeeper();  // waits for the running work
+  explicit Housekeeper(Work work) : work_(std::move(work)) {}
+  ~Housekeeper() { stop(); }
+  void start();
+  void stop();     // waits for the running work
   void nudge();    // something is due earlier than was said
 
  private:
