@@ -27,6 +27,7 @@ class Headers {
   bool has(std::string_view name) const;
   std::vector<std::string_view> all(std::string_view name) const;
   const std::vector<std::pair<std::string, std::string>>& items() const { return items_; }
+  void lowerNames();  // as HTTP/2 wants them
 
  private:
   std::vector<std::pair<std::string, std::string>> items_;
@@ -80,6 +81,8 @@ class ResponseWriter {
   virtual void begin(int status, Headers headers) = 0;
   virtual void write(SharedBytes piece) = 0;
   virtual void finish() = 0;
+  // As finish(), with trailers after the body (gRPC). A transport without trailers drops them.
+  virtual void finishWithTrailers([[maybe_unused]] Headers trailers) { finish(); }
   virtual size_t pendingBytes() const = 0;  // written but not yet taken by the socket
   // Called on the loop when pendingBytes falls to 0, and once when the peer is gone (also at once if it is).
   virtual void onDrain(UniqueFunction<void()> callback) = 0;

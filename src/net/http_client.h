@@ -38,6 +38,7 @@ class HttpClient {
     Endpoint endpoint;
     std::chrono::milliseconds connectTimeout{10000};
     bool forceHttp1 = false;
+    bool http2PriorKnowledge = false;  // HTTP/2 without negotiation, for plain connections
   };
   static std::unique_ptr<HttpClient> create(Options options);
   virtual ~HttpClient() = default;
