@@ -94,7 +94,6 @@ Thread::Thread(std::string name, UniqueFunction<void()> body) : impl_(std::make_
   });
 }
 
-Thread::Thread() = default;
 Thread::Thread(Thread&&) noexcept = default;
 
 Thread& Thread::operator=(Thread&& other) noexcept {
