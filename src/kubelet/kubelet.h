@@ -32,5 +32,8 @@ struct KubeletOptions {
   std::vector<std::string> registerWithTaints;
 };
 std::unique_ptr<client::Role> createKubelet(KubeletOptions options);
+// After the kubelet has ended: stops all containers and the private containerd of runtimeDir, and removes what they left on
+// the host (mounts, cgroups, network). Nothing to do is fine.
+Status tearDownNode(const KubeletOptions& options);
 
 }  // namespace skiff::kubelet

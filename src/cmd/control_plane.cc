@@ -1,0 +1,33 @@
+#include "cmd/control_plane.h"
+
+#include "base/strings.h"
+#include "store/engine.h"
+
+namespace skiff::cmd {
+namespace {
+constexpr milliseconds kDrain{2000};  // open answers get this long when the server stops
+}
+
+Result<std::unique_ptr<ControlPlane>> ControlPlane::start(ControlPlaneOptions options) {
+  auto plane = std::make_unique<ControlPlane>();
+  auto clientCas = options.api.security.clientCaPem + options.api.security.requestHeaderCaPem;
+  auto tls = TRY(net::TlsContext::server({.keyPair = options.serving, .clientCaPem = clientCas}));
+  plane->store_ = TRY(store::openStore({.directory = options.storeDir}));
+  options.api.port = options.port;
+  options.api.advertiseAddress = options.advertiseAddress;
+  plane->api_ = TRY(apiserver::ApiServer::create(options.api, plane->store_));
+  auto server = net::Server::start({.address = options.bindAddress, .port = uint16_t(options.port), .tls = tls},
+                                   plane->api_->handler());
+  if (!server.ok()) return std::move(server).error().wrap(concat("API server port ", options.port));
+  plane->server_ = std::move(*server);
+  return plane;
+}
+
+ControlPlane::~ControlPlane() {
+  if (api_) api_->stop();  // ends watches, so that the drain is short
+  if (server_) server_->stop(kDrain);
+  server_.reset();
+  api_.reset();
+}
+
+}  // namespace skiff::cmd

@@ -1,0 +1,37 @@
+// Store and API server behind a TLS port: what `skiff up` and `skiff apiserver` share.
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "apiserver/server.h"
+#include "base/result.h"
+#include "cmd/cluster_pki.h"
+#include "net/server.h"
+#include "store/store.h"
+
+namespace skiff::cmd {
+
+struct ControlPlaneOptions {
+  std::string storeDir;
+  std::string bindAddress = "0.0.0.0";
+  std::string advertiseAddress;  // default: the primary address
+  int port = 6443;
+  net::KeyPair serving;
+  apiserver::ApiServerOptions api;
+};
+
+class ControlPlane {
+ public:
+  static Result<std::unique_ptr<ControlPlane>> start(ControlPlaneOptions options);
+  ~ControlPlane();
+  apiserver::ApiServer& api() { return *api_; }
+  int port() const { return server_->port(); }
+
+ private:
+  std::shared_ptr<store::Store> store_;
+  std::unique_ptr<apiserver::ApiServer> api_;
+  std::unique_ptr<net::Server> server_;
+};
+
+}  // namespace skiff::cmd

@@ -1,0 +1,50 @@
+#include "cmd/host.h"
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/strings.h"
+
+namespace skiff::cmd {
+
+std::string hostName() {
+  char name[256] = {};
+  if (gethostname(name, sizeof name - 1) != 0 || name[0] == 0) return "localhost";
+  return toLower(name);
+}
+
+std::string primaryAddress() {
+  // Connecting a datagram socket sends nothing: it only asks the routing table for the source address.
+  int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return "127.0.0.1";
+  sockaddr_in peer{};
+  peer.sin_family = AF_INET;
+  peer.sin_port = htons(53);
+  inet_pton(AF_INET, "198.51.100.1", &peer.sin_addr);  // TEST-NET-2 (RFC 5737): on no local network
+  sockaddr_in own{};
+  socklen_t size = sizeof own;
+  bool ok = connect(fd, reinterpret_cast<sockaddr*>(&peer), sizeof peer) == 0 &&
+            getsockname(fd, reinterpret_cast<sockaddr*>(&own), &size) == 0;
+  close(fd);
+  char text[INET_ADDRSTRLEN] = {};
+  if (!ok || !inet_ntop(AF_INET, &own.sin_addr, text, sizeof text)) return "127.0.0.1";
+  return text;
+}
+
+Result<std::string> nthAddress(std::string_view cidr, uint32_t n) {
+  auto parts = cut(cidr, "/");
+  in_addr base{};
+  auto bits = parts ? parseInt(parts->second) : std::nullopt;
+  if (!bits || *bits < 0 || *bits > 32 || inet_pton(AF_INET, std::string(parts->first).c_str(), &base) != 1)
+    return badRequest(concat("invalid CIDR ", quoted(cidr)));
+  uint64_t size = 1ull << (32 - *bits);
+  if (n >= size) return badRequest(concat("CIDR ", quoted(cidr), " is too small"));
+  uint32_t mask = *bits == 0 ? 0 : ~uint32_t(size - 1);
+  in_addr address{htonl((ntohl(base.s_addr) & mask) + n)};
+  char text[INET_ADDRSTRLEN];
+  inet_ntop(AF_INET, &address, text, sizeof text);
+  return std::string(text);
+}
+
+}  // namespace skiff::cmd

@@ -1,0 +1,48 @@
+// The whole cluster in one process, assembled and taken apart in order.
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "client/role.h"
+#include "cmd/cluster_pki.h"
+#include "cmd/control_plane.h"
+
+namespace skiff::cmd {
+
+struct UpOptions {
+  std::string dataDir = "/var/lib/skiff";
+  int apiPort = 6443;
+  bool noNode = false;
+  bool detach = false;
+  std::string imagesDir;
+  std::string podCidr = "10.244.0.0/16";
+  std::string serviceCidr = "10.96.0.0/16";
+  std::string nodeName;      // default: the host's name
+  std::string nodeIp;        // default: the primary address
+  int kubeletPort = 10250;
+  std::string tokenFile;     // static tokens, as upstream's --token-auth-file
+  std::vector<std::string> runtimeConfig;
+};
+
+class Cluster {
+ public:
+  static Result<std::unique_ptr<Cluster>> start(const UpOptions& options);
+  ~Cluster();  // stops all roles in reverse order
+
+ private:
+  Status startControlPlane(const UpOptions& options);
+  Status startRoles(const UpOptions& options);
+  Status startNode(const UpOptions& options);
+  Status startDns(const UpOptions& options);
+  Status run(std::unique_ptr<client::Role> role);
+  std::shared_ptr<client::Transport> transportFor(pki::Subject subject);
+
+  std::unique_ptr<ClusterPki> pki_;
+  std::string server_;  // URL
+  std::unique_ptr<ControlPlane> plane_;
+  std::vector<std::unique_ptr<client::Role>> roles_;
+};
+
+}  // namespace skiff::cmd
