@@ -1,0 +1,25 @@
+#include "controllers/registry.h"
+
+namespace skiff::controllers {
+
+std::span<const RegistryEntry> registry() {
+  static constexpr RegistryEntry kControllers[] = {
+      {"namespace-controller", createNamespaceController},
+      {"serviceaccount-controller", createServiceAccountController},
+      {"root-ca-certificate-publisher-controller", createRootCaPublisher},
+      {"garbage-collector-controller", createGarbageCollector},
+  };
+  return kControllers;
+}
+
+bool isEnabled(const std::vector<std::string>& enabled, std::string_view name) {
+  bool star = false;
+  for (const std::string& word : enabled) {
+    if (word == name) return true;
+    if (word.size() > 1 && word[0] == '-' && std::string_view(word).substr(1) == name) return false;
+    if (word == "*") star = true;
+  }
+  return star;
+}
+
+}  // namespace skiff::controllers
