@@ -37,9 +37,9 @@ Result<std::string> nthAddress(std::string_view cidr, uint32_t n) {
   in_addr base{};
   auto bits = parts ? parseInt(parts->second) : std::nullopt;
   if (!bits || *bits < 0 || *bits > 32 || inet_pton(AF_INET, std::string(parts->first).c_str(), &base) != 1)
-    return badRequest(concat("invalid CIDR ", quoted(cidr)));
+    return badRequest(concat("invalid CIDR ", skiff::quoted(cidr)));
   uint64_t size = 1ull << (32 - *bits);
-  if (n >= size) return badRequest(concat("CIDR ", quoted(cidr), " is too small"));
+  if (n >= size) return badRequest(concat("CIDR ", skiff::quoted(cidr), " is too small"));
   uint32_t mask = *bits == 0 ? 0 : ~uint32_t(size - 1);
   in_addr address{htonl((ntohl(base.s_addr) & mask) + n)};
   char text[INET_ADDRSTRLEN];

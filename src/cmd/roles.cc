@@ -43,7 +43,7 @@ struct Common {
     auto rest = flags.parse(args);
     if (!rest.ok()) return fail(rest.error().message());
     if (help) return std::printf("Usage: skiff %s [flags]\n\n%s", role, flags.usage().c_str()), 0;
-    if (!rest->empty()) return fail(concat("unexpected argument ", quoted(rest->front())));
+    if (!rest->empty()) return fail(concat("unexpected argument ", skiff::quoted(rest->front())));
     if (verbosity >= 4) log::setLevel(log::Level::Debug);
     return std::nullopt;
   }

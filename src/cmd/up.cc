@@ -178,7 +178,7 @@ Result<UpOptions> parseUp(const Args& args, bool* help) {
       .boolean("help", help, "this text", 'h');
   auto rest = TRY(flags.parse(args));
   if (*help) std::printf("Usage: skiff up [flags]\n\n%s", flags.usage().c_str());
-  if (!rest.empty()) return badRequest(concat("unexpected argument ", quoted(rest[0])));
+  if (!rest.empty()) return badRequest(concat("unexpected argument ", skiff::quoted(rest[0])));
   if (logLevel == "debug") log::setLevel(log::Level::Debug);
   if (logLevel == "warn") log::setLevel(log::Level::Warn);
   if (logLevel == "error") log::setLevel(log::Level::Error);

@@ -13,7 +13,8 @@ namespace skiff::net {
 class GrpcStream {
  public:
   virtual ~GrpcStream() = default;
-  virtual Result<std::string> next(std::chrono::milliseconds timeout) = 0;  // Reason::Timeout: none yet
+  // The next message. Reason::Timeout: none yet. At the end "" or the call's error, and ended() is true from then on.
+  virtual Result<std::string> next(std::chrono::milliseconds timeout) = 0;
   virtual bool ended() const = 0;
   virtual void cancel() = 0;
 };
