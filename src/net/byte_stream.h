@@ -1,7 +1,9 @@
 // Blocking byte streams over sockets: upgraded connections and outgoing ones.
 #pragma once
+#include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "base/clock.h"

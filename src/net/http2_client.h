@@ -2,9 +2,12 @@
 #pragma once
 #include <condition_variable>
 #include <deque>
+#include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <unordered_map>
 
 #include "net/http.h"
 #include "net/http2_session.h"

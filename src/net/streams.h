@@ -50,6 +50,13 @@ class StreamConnection {
   virtual Result<std::unique_ptr<Stream>> open(Headers headers) = 0;
   virtual void close() = 0;
 };
+// A binary message a write, the peer's binary messages as one run of bytes: kubectl tunnels SPDY through it for
+// port-forward (subprotocol "SPDY/3.1+portforward.k8s.io").
+std::unique_ptr<ByteStream> webSocketTunnel(std::unique_ptr<WebSocket> socket);
+// The channels of remote commands: both sides open() theirs by the header "streamtype" ("stdin", "stdout", "stderr",
+// "error", "resize"); accept() waits for the end. With `halfClose` (v5.channel.k8s.io) closeWrite() tells the peer.
+std::unique_ptr<StreamConnection> webSocketChannels(std::unique_ptr<WebSocket> socket,
+                                                    bool halfClose);
 // SPDY/3.1 (draft-mbelshe-httpbis-spdy-00 framing with the zlib header dictionary).
 std::unique_ptr<StreamConnection> spdyConnection(std::unique_ptr<ByteStream> stream, WebSocket::Side side);
 
