@@ -21,6 +21,8 @@ class Quantity {
   std::string str() const;       // canonical form
   int64_t value() const;         // rounded up, saturating
   int64_t milliValue() const;    // rounded up, saturating
+  Quantity roundedUpToMilli() const;  // the API keeps resource lists no finer
+  bool saturated() const;             // too large to be held exactly
   bool isZero() const { return number_ == 0; }
   int sign() const { return number_ > 0 ? 1 : number_ < 0 ? -1 : 0; }
   Format format() const { return format_; }
@@ -36,5 +38,10 @@ class Quantity {
   Int number_ = 0;       // in nano units (10^-9): the API's finest step
   Format format_ = Format::DecimalSI;
 };
+
+// Why a text is no quantity, in upstream's words; "" when it is one.
+std::string_view quantityParseError(std::string_view text);
+// The text the API server answers with for a quantity it was sent. The text itself when it is no quantity.
+std::string canonicalQuantity(std::string_view text);
 
 }  // namespace skiff::api

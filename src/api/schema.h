@@ -53,7 +53,7 @@ struct FieldInfo {
   ListType listType = ListType::Atomic;
   uint32_t number = 0;      // on the wire; 0: JSON only
   uint8_t group = 0;        // 1 + index in TypeInfo::groups when the field lives in an inlined message
-  const TypeInfo* type = nullptr;  // of a Message (or of each element)
+  const TypeInfo* type = nullptr;  // of a Message or JsonSchemaOr* (or of each element)
   const EnumInfo* enumInfo = nullptr;
   std::span<const std::string_view> listMapKeys;
   std::string_view patchMergeKey;
@@ -86,6 +86,9 @@ struct TypeInfo {
   std::span<const uint16_t> wireOrder;
   std::string_view introduced, deprecatedIn, removedIn, replacement;
   std::span<const std::string_view> rules;
+  // A structural schema of a CustomResourceDefinition: values are kept as they were sent (zeros, empty lists), map keys
+  // sorted, and kinds of values are left to validation.
+  bool custom = false;
 
   const FieldInfo* field(std::string_view json) const;  // null when there is none
   // As field(), faster when names are asked for in table order: pass the same hint through.

@@ -132,6 +132,9 @@ class Value {
   Value& push(Arena& arena, Value value);
   void insertAt(Arena& arena, size_t index, Value value);
   void eraseAt(size_t index);
+  void truncate(size_t count) {  // of a list or map: keeps the first ones
+    if (count < size()) size_ = uint32_t(count);
+  }
   void reserve(Arena& arena, size_t count);
   // Appends without looking for an existing key (decoders that know better).
   Value& append(Arena& arena, std::string_view ownedKey, Value value);

@@ -173,6 +173,8 @@ def field_row(m, f, group, out, index):
         row.append(f".group = {group}")
     if f.message:
         row.append(f".type = &{f.message.symbol}")
+    elif f.kind.startswith("JsonSchemaOr"):
+        row.append(f".type = &{m.symbol}")  # the schema that such a field may hold
     e = f.enum()
     if e:
         row.append(f".enumInfo = &k_{e[0].id}_enum_{e[1].name}")
