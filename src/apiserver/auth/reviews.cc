@@ -1,0 +1,175 @@
+// The virtual resources that tell who someone is and what they may do.
+#include "apiserver/auth/authentication.h"
+#include "apiserver/security.h"
+#include "base/strings.h"
+#include "codec/json.h"
+
+namespace skiff::apiserver {
+
+namespace {
+
+using codec::Arena;
+using codec::Value;
+
+Value textList(const std::vector<std::string>& items, Arena& arena) {
+  Value out = Value::list();
+  for (const std::string& item : items) out.push(arena, Value::text(arena, item));
+  return out;
+}
+
+std::vector<std::string> texts(const Value& list) {
+  std::vector<std::string> out;
+  for (const Value& item : list.items()) out.push_back(item.str());
+  return out;
+}
+
+Value userValue(const UserInfo& user, Arena& arena) {
+  Value out = Value::map();
+  if (!user.extra.empty()) {
+    Value extra = Value::map();
+    for (const auto& [key, values] : user.extra) extra.set(arena, key, textList(values, arena));
+    out.set(arena, "extra", extra);
+  }
+  if (!user.groups.empty()) out.set(arena, "groups", textList(user.groups, arena));
+  if (!user.uid.empty()) out.set(arena, "uid", Value::text(arena, user.uid));
+  if (!user.name.empty()) out.set(arena, "username", Value::text(arena, user.name));
+  return out;
+}
+
+// Of a SubjectAccessReview; a self review asks for the caller.
+UserInfo subjectOf(const Value& spec, const AdmissionRequest& request) {
+  if (request.resource->kind == "SelfSubjectAccessReview") return *request.user;
+  UserInfo user;
+  user.name = spec["user"].str();
+  user.uid = spec["uid"].str();
+  user.groups = texts(spec["groups"]);
+  for (const codec::Member& member : spec["extra"].members()) {
+    user.extra[toLower(member.key)] = texts(member.value);
+  }
+  return user;
+}
+
+RequestInfo attributesOf(const Value& spec) {
+  RequestInfo info;
+  if (const Value& paths = spec["nonResourceAttributes"]; paths.isMap()) {
+    info.path = paths["path"].str();
+    info.verb = paths["verb"].str();
+    return info;
+  }
+  const Value& attributes = spec["resourceAttributes"];
+  info.isResource = true;
+  info.verb = attributes["verb"].str();
+  info.group = attributes["group"].str();
+  info.version = attributes["version"].str();
+  info.resource = attributes["resource"].str();
+  info.subresource = attributes["subresource"].str();
+  info.ns = attributes["namespace"].str();
+  info.name = attributes["name"].str();
+  info.fieldSelector = attributes["fieldSelector"]["rawSelector"].str();
+  info.labelSelector = attributes["labelSelector"]["rawSelector"].str();
+  return info;
+}
+
+Status validateAccessSpec(const Value& spec, std::string_view kind, std::string_view name) {
+  FieldErrors errors;
+  const Value& resource = spec["resourceAttributes"];
+  const Value& paths = spec["nonResourceAttributes"];
+  if (resource.isMap() && paths.isMap()) {
+    errors.invalid("spec.nonResourceAttributes", codec::toJson(paths),
+                   "cannot be specified in combination with resourceAttributes");
+  } else if (!resource.isMap() && !paths.isMap()) {
+    errors.invalid("spec.resourceAttributes", "null",
+                   "exactly one of nonResourceAttributes or resourceAttributes must be specified");
+  }
+  if (kind != "SelfSubjectAccessReview" && spec["user"].asString().empty() && spec["groups"].empty()) {
+    errors.invalid("spec.user", "\"\"", "at least one of user or group must be specified");
+  }
+  if (errors.empty()) return okStatus();
+  return errors.error("authorization.k8s.io", kind, name);
+}
+
+Status reviewSubjectAccess(Value& review, Arena& arena, const AdmissionRequest& request,
+                           Authorizer& authorizer) {
+  const Value& spec = review["spec"];
+  TRY(validateAccessSpec(spec, request.resource->kind, review["metadata"]["name"].asString()));
+  if (request.resource->kind == "LocalSubjectAccessReview" &&
+      spec["resourceAttributes"]["namespace"].asString() != request.ns) {
+    return badRequest(concat("spec.resourceAttributes.namespace must match namespace: ", request.ns));
+  }
+  Verdict verdict = authorizer.authorize(subjectOf(spec, request), attributesOf(spec));
+  Value status = Value::map();
+  status.set(arena, "allowed", Value::boolean(verdict.decision == Decision::Allow));
+  if (verdict.decision == Decision::Deny) status.set(arena, "denied", Value::boolean(true));
+  if (!verdict.reason.empty()) status.set(arena, "reason", Value::text(arena, verdict.reason));
+  review.set(arena, "status", status);
+  return okStatus();
+}
+
+Value ruleValue(const rbac::Rule& rule, Arena& arena) {
+  Value out = Value::map();
+  auto add = [&](std::string_view name, const std::vector<std::string>& items) {
+    if (!items.empty()) out.set(arena, name, textList(items, arena));
+  };
+  add("verbs", rule.verbs);
+  add("apiGroups", rule.apiGroups);
+  add("resources", rule.resources);
+  add("resourceNames", rule.resourceNames);
+  add("nonResourceURLs", rule.nonResourceUrls);
+  return out;
+}
+
+Status reviewRules(Value& review, Arena& arena, const AdmissionRequest& request,
+                   Authorizer& authorizer) {
+  std::string_view ns = review["spec"]["namespace"].asString();
+  if (ns.empty()) return badRequest("no namespace on request");
+  rbac::Rules rules;
+  auto* lister = dynamic_cast<RuleLister*>(&authorizer);
+  bool complete = lister != nullptr && lister->listRules(*request.user, ns, rules);
+  Value resources = Value::list(), paths = Value::list();
+  for (const rbac::Rule& rule : rules) {
+    (rule.nonResourceUrls.empty() ? resources : paths).push(arena, ruleValue(rule, arena));
+  }
+  Value status = Value::map();
+  status.set(arena, "incomplete", Value::boolean(!complete));
+  status.set(arena, "nonResourceRules", paths);
+  status.set(arena, "resourceRules", resources);
+  review.set(arena, "spec", Value::map());  // upstream does not send it back
+  review.set(arena, "status", status);
+  return okStatus();
+}
+
+}  // namespace
+
+Status reviewToken(Value& review, Arena& arena, Authenticator& authenticator) {
+  std::string token = review["spec"]["token"].str();
+  if (token.empty()) return badRequest("token is required for TokenReview in authentication");
+  auto* reviewer = dynamic_cast<TokenReviewer*>(&authenticator);
+  if (reviewer == nullptr) return internalError("the authenticator cannot review tokens");
+  Value status = Value::map();
+  auto reviewed = reviewer->reviewToken(token, texts(review["spec"]["audiences"]));
+  if (reviewed.ok()) {
+    status.set(arena, "audiences", textList(reviewed->audiences, arena));
+    status.set(arena, "authenticated", Value::boolean(true));
+    status.set(arena, "user", userValue(reviewed->user, arena));
+  } else {
+    status.set(arena, "error", Value::text(arena, reviewed.error().message()));
+    status.set(arena, "user", Value::map());
+  }
+  review.set(arena, "status", status);
+  return okStatus();
+}
+
+Status reviewAccess(Value& review, Arena& arena, const AdmissionRequest& request,
+                    Authorizer& authorizer) {
+  std::string_view kind = request.resource->kind;
+  if (kind == "SelfSubjectReview") {
+    Value status = Value::map();
+    status.set(arena, "userInfo", userValue(*request.user, arena));
+    review.set(arena, "status", status);
+    return okStatus();
+  }
+  if (kind == "SelfSubjectRulesReview") return reviewRules(review, arena, request, authorizer);
+  return reviewSubjectAccess(review, arena, request, authorizer);
+}
+
+}  // namespace skiff::apiserver

@@ -1,0 +1,18 @@
+// The addresses and ports that services draw from. Only arithmetic: who holds what is known to the allocator.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "apiserver/strategies/formats.h"
+
+namespace skiff::apiserver {
+
+// The n-th address of the network.
+formats::Ip addressAt(const formats::Network& network, uint64_t n);
+// How many addresses may be given out: the first and, for IPv4, the last are not. At most 2^16 of them are used,
+// as upstream limits an IPv6 range.
+uint64_t usableAddresses(const formats::Network& network);
+std::string formatIp(const formats::Ip& ip);
+
+}  // namespace skiff::apiserver
