@@ -1,5 +1,6 @@
 // HTTP/1.1 and HTTP/2 server on one event loop thread, TLS with ALPN or plain.
 #pragma once
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>

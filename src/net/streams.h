@@ -27,6 +27,7 @@ class WebSocket {
   Status send(Kind kind, std::string_view data);  // thread safe
   Status close(int code, std::string_view reason);
   void shutdown();  // ends receive()
+  Side side() const;
 
  private:
   struct Impl;
@@ -54,7 +55,8 @@ class StreamConnection {
 // port-forward (subprotocol "SPDY/3.1+portforward.k8s.io").
 std::unique_ptr<ByteStream> webSocketTunnel(std::unique_ptr<WebSocket> socket);
 // The channels of remote commands: both sides open() theirs by the header "streamtype" ("stdin", "stdout", "stderr",
-// "error", "resize"); accept() waits for the end. With `halfClose` (v5.channel.k8s.io) closeWrite() tells the peer.
+// "error", "resize"); accept() waits for the end. With `halfClose` (v5.channel.k8s.io) a client's closeWrite() tells the
+// server; clients do not know such a message, so that a server's does nothing.
 std::unique_ptr<StreamConnection> webSocketChannels(std::unique_ptr<WebSocket> socket,
                                                     bool halfClose);
 // SPDY/3.1 (draft-mbelshe-httpbis-spdy-00 framing with the zlib header dictionary).

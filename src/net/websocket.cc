@@ -195,6 +195,8 @@ Status WebSocket::close(int code, std::string_view reason) {
 
 void WebSocket::shutdown() { impl_->stream->close(); }
 
+WebSocket::Side WebSocket::side() const { return impl_->side; }
+
 std::string webSocketAccept(std::string_view key) {
   std::string text = concat(key, "258EAFA5-E914-47DA-95CA-C5AB0DC85B11");  // RFC 6455 section 1.3
   unsigned char hash[EVP_MAX_MD_SIZE];

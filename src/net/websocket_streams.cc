@@ -151,7 +151,8 @@ class ChannelStream final : public ByteStream {
   }
 
   void closeWrite() override {
-    if (!all_->halfClose || writeClosed_.exchange(true)) return;
+    if (!all_->halfClose || all_->socket->side() == WebSocket::Side::Server) return;
+    if (writeClosed_.exchange(true)) return;
     (void)all_->socket->send(WebSocket::Kind::Binary,
                              std::string{char(kCloseChannel), char(number_)});
   }
