@@ -5,8 +5,10 @@
 
 namespace skiff::api {
 
-using SpecialDefaults = void (*)(codec::Value& object, codec::Arena& arena);
-// Null for most types.
-SpecialDefaults specialDefaults(const TypeInfo& type);
+// Sets a field of an object, new ones where the tables' order has them. The name must be a field of the type.
+codec::Value& insertField(codec::Value& object, const TypeInfo& type, std::string_view name, codec::Value value,
+                          codec::Arena& arena);
+// Does nothing for most types.
+void fillSpecialDefaults(codec::Value& object, const TypeInfo& type, codec::Arena& arena);
 
 }  // namespace skiff::api

@@ -46,6 +46,7 @@ struct FieldInfo {
   bool required = false;
   bool patchMerge = false;       // patchStrategy merge
   bool patchReplaceKeys = false;  // patchStrategy retainKeys
+  bool defaultHidden = false;     // defaultJson is not shown in OpenAPI
   bool atomicMap = false;        // mapType or structType atomic
   bool preserveUnknown = false;  // custom resources: x-kubernetes-preserve-unknown-fields below here
   bool nullable = false;         // custom resources

@@ -161,6 +161,8 @@ def field_row(m, f, group, out, index):
         row.append(".patchMerge = true")
     if "retainKeys" in strategies:
         row.append(".patchReplaceKeys = true")
+    if x[opt.defaulted]:
+        row.append(".defaultHidden = true")
     if x[opt.map_type] == "atomic" or x[opt.struct_type] == "atomic":
         row.append(".atomicMap = true")
     if x[opt.union_discriminator]:
@@ -182,7 +184,7 @@ def field_row(m, f, group, out, index):
     for option, name in ((opt.list_map_key, "listMapKeys"), (opt.rule, "rules")):
         if x[option]:
             row.append((name, f".{name} = {strings(out, prefix + '_' + name, x[option])}"))
-    for option, name in ((opt.patch_merge_key, "patchMergeKey"), (opt.default, "defaultJson"), (opt.one_of, "oneOf"),
+    for option, name in ((opt.patch_merge_key, "patchMergeKey"), (opt.default, "defaultJson"), (opt.defaulted, "defaultJson"), (opt.one_of, "oneOf"),
                          (opt.feature_gate, "featureGate")):
         if x[option]:
             row.append((name, f".{name} = {q(x[option])}"))
