@@ -378,14 +378,14 @@ struct ContainerConfig {
   std::map<std::string, std::string> labels;
   std::map<std::string, std::string> annotations;
   std::string logPath;
-  bool stdin = false;
+  bool stdin_ = false;
   bool stdinOnce = false;
   bool tty = false;
   LinuxContainerConfig linux;
   template <class M, class F>
   static void each(M& m, F f) {
     f(1, m.metadata); f(2, m.image); f(3, m.command); f(4, m.args); f(5, m.workingDir); f(6, m.envs);
-    f(7, m.mounts); f(8, m.devices); f(9, m.labels); f(10, m.annotations); f(11, m.logPath); f(12, m.stdin);
+    f(7, m.mounts); f(8, m.devices); f(9, m.labels); f(10, m.annotations); f(11, m.logPath); f(12, m.stdin_);
     f(13, m.stdinOnce); f(14, m.tty); f(15, m.linux);
   }
 };
@@ -545,12 +545,12 @@ struct ExecSyncRequest {
 };
 
 struct ExecSyncResponse {
-  std::string stdout;
-  std::string stderr;
+  std::string stdout_;
+  std::string stderr_;
   int32_t exitCode = 0;
   template <class M, class F>
   static void each(M& m, F f) {
-    f(1, m.stdout); f(2, m.stderr); f(3, m.exitCode);
+    f(1, m.stdout_); f(2, m.stderr_); f(3, m.exitCode);
   }
 };
 
@@ -558,24 +558,24 @@ struct ExecRequest {
   std::string containerId;
   std::vector<std::string> cmd;
   bool tty = false;
-  bool stdin = false;
-  bool stdout = false;
-  bool stderr = false;
+  bool stdin_ = false;
+  bool stdout_ = false;
+  bool stderr_ = false;
   template <class M, class F>
   static void each(M& m, F f) {
-    f(1, m.containerId); f(2, m.cmd); f(3, m.tty); f(4, m.stdin); f(5, m.stdout); f(6, m.stderr);
+    f(1, m.containerId); f(2, m.cmd); f(3, m.tty); f(4, m.stdin_); f(5, m.stdout_); f(6, m.stderr_);
   }
 };
 
 struct AttachRequest {
   std::string containerId;
-  bool stdin = false;
+  bool stdin_ = false;
   bool tty = false;
-  bool stdout = false;
-  bool stderr = false;
+  bool stdout_ = false;
+  bool stderr_ = false;
   template <class M, class F>
   static void each(M& m, F f) {
-    f(1, m.containerId); f(2, m.stdin); f(3, m.tty); f(4, m.stdout); f(5, m.stderr);
+    f(1, m.containerId); f(2, m.stdin_); f(3, m.tty); f(4, m.stdout_); f(5, m.stderr_);
   }
 };
 

@@ -15,15 +15,6 @@
 namespace skiff::kubelet {
 namespace {
 
-struct Fd {
-  int fd;
-  explicit Fd(int n) : fd(n) {}
-  ~Fd() {
-    if (fd >= 0) ::close(fd);
-  }
-  Fd(const Fd&) = delete;
-};
-
 Status writeAll(int fd, std::string_view content, const std::string& path) {
   while (!content.empty()) {
     ssize_t n = ::write(fd, content.data(), content.size());
@@ -89,6 +80,14 @@ uint64_t usageBelow(const std::string& path, dev_t device) {
 }
 
 }  // namespace
+
+Fd& Fd::operator=(Fd&& other) noexcept {
+  std::swap(fd, other.fd);
+  return *this;
+}
+Fd::~Fd() {
+  if (fd >= 0) ::close(fd);
+}
 
 Error errnoError(std::string_view what, std::string_view path) {
   int code = errno;

@@ -5,11 +5,21 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
 
 namespace skiff::kubelet {
+
+// An open descriptor, closed with it.
+struct Fd {
+  int fd = -1;
+  explicit Fd(int n) : fd(n) {}
+  Fd(Fd&& other) noexcept : fd(std::exchange(other.fd, -1)) {}
+  Fd& operator=(Fd&& other) noexcept;
+  ~Fd();
+};
 
 Error errnoError(std::string_view what, std::string_view path);  // "mkdir /a: Permission denied"
 

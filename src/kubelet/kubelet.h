@@ -26,6 +26,8 @@ struct KubeletOptions {
   std::string clientCaPem;               // who may call it
   int port = 10250;                      // 0: any free one (told in the node's status)
   int maxPods = 110;
+  std::string podLogsDir = "/var/log/pods";  // of all containers: <dir>/ns_name_uid/container/attempt.log
+  std::string clusterCidr;               // of all pods: not masqueraded; empty: podCidr
   std::string cgroupRoot = "/";          // pods live in <cgroupRoot>/kubepods
   std::string staticPodPath;
   std::vector<std::string> nodeLabels;   // "key=value"
