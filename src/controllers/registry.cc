@@ -8,6 +8,19 @@ std::span<const RegistryEntry> registry() {
       {"serviceaccount-controller", createServiceAccountController},
       {"root-ca-certificate-publisher-controller", createRootCaPublisher},
       {"garbage-collector-controller", createGarbageCollector},
+      {"replicaset-controller", createReplicaSetController},
+      {"replicationcontroller-controller", createReplicationController},
+      {"deployment-controller", createDeploymentController},
+      {"pod-garbage-collector-controller", createPodGarbageCollector},
+      {"endpoints-controller", createEndpointsController},
+      {"endpointslice-controller", createEndpointSliceController},
+      {"endpointslice-mirroring-controller", createEndpointSliceMirroringController},
+      {"node-ipam-controller", createNodeIpamController},
+      {"node-lifecycle-controller", createNodeLifecycleController},
+      {"taint-eviction-controller", createTaintEvictionController},
+      {"ttl-after-finished-controller", createTtlAfterFinishedController},
+      {"job-controller", createJobController},
+      {"cronjob-controller", createCronJobController},
   };
   return kControllers;
 }
