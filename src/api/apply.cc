@@ -1,0 +1,279 @@
+#include "api/apply.h"
+
+#include <algorithm>
+
+#include "api/patch.h"
+#include "base/strings.h"
+#include "codec/json.h"
+
+namespace skiff::api {
+using codec::Arena;
+using codec::Value;
+
+namespace {
+
+constexpr std::string_view kBeforeFirstApply = "before-first-apply";
+// `kubectl apply` keeps its last configuration in this annotation; with --server-side it takes over what it says.
+constexpr std::string_view kLastApplied = "kubectl.kubernetes.io/last-applied-configuration";
+constexpr std::string_view kKubectl = "kubectl";
+
+// What the server itself sets, and what names the object, belongs to nobody.
+FieldSet neverOwned() {
+  FieldSet set;
+  set.at("f:apiVersion").member = true;
+  set.at("f:kind").member = true;
+  FieldSet& metadata = set.at("f:metadata");
+  metadata.member = true;
+  for (std::string_view name : {"name", "namespace", "creationTimestamp", "selfLink", "uid", "clusterName", "generation",
+                                "managedFields", "resourceVersion"})
+    metadata.at(fieldElement(name)).member = true;
+  return set;
+}
+
+// A shallow copy without managedFields.
+Value bare(const Value& object, Arena& arena) {
+  Value out = Value::mapOf(arena, object.members());
+  if (Value* metadata = out.find("metadata"); metadata && metadata->isMap()) {
+    *metadata = Value::mapOf(arena, std::as_const(*metadata).members());
+    metadata->erase("managedFields");
+  }
+  return out;
+}
+
+// A deep copy with these managers.
+Value finished(const Value& object, const Managers& managers, Arena& arena) {
+  Value out = object.clone(arena);
+  Value list = encodeManagedFields(managers, arena);
+  if (!list.empty())
+    out.child(arena, "metadata").set(arena, "managedFields", list);
+  else if (Value* metadata = out.find("metadata"))
+    metadata->erase("managedFields");
+  return out;
+}
+
+void dropEmpty(Managers& managers) {
+  std::erase_if(managers, [](const auto& manager) { return manager.second.set.empty(); });
+}
+
+std::string gvkText(std::string_view apiVersion, std::string_view kind) {
+  bool core = apiVersion.find('/') == apiVersion.npos;
+  return concat(core ? "/" : "", apiVersion, ", Kind=", kind);
+}
+
+std::string_view lastAppliedOf(const Value& object) { return object["metadata"]["annotations"][kLastApplied].asString(); }
+
+void setLastApplied(Value& object, const Value& config, Arena& arena) {
+  Value copy = config.clone(arena);
+  if (Value* metadata = copy.find("metadata"))
+    if (Value* annotations = metadata->find("annotations")) annotations->erase(kLastApplied);
+  Value text = Value::text(arena, codec::toJsonSorted(copy) + "\n");
+  object.child(arena, "metadata").child(arena, "annotations").set(arena, kLastApplied, text);
+}
+
+}  // namespace
+
+ManagerId FieldManager::idOf(std::string_view manager, bool applied) const {
+  return {applied, manager.empty() ? std::string("unknown") : std::string(manager),
+          applied ? std::string() : options_.apiVersion, options_.subresource};
+}
+
+FieldSet FieldManager::ownable(const FieldSet& set) const {
+  return set.minusRecursively(options_.ignored).minus(neverOwned());
+}
+
+Status FieldManager::checkConfig(const Value& config) const {
+  TRY(checkPatchDepth(config));
+  std::string_view apiVersion = config["apiVersion"].asString(), kind = config["kind"].asString();
+  if (apiVersion != options_.apiVersion || kind != options_.kind)
+    return badRequest(concat("invalid object type: ", apiVersion.empty() ? "/, Kind=" : gvkText(apiVersion, kind)));
+  if (!config["metadata"]["managedFields"].isNull()) return badRequest("metadata.managedFields must be nil");
+  return okStatus();
+}
+
+Result<Value> FieldManager::apply(const Value* live, const Value& config, const ApplyRequest& request,
+                                  Arena& arena) const {
+  TRY(checkConfig(config));
+  if (live) TRY(checkPatchDepth(*live));
+  Managers managers;
+  if (live) {
+    auto decoded = decodeManagedFields((*live)["metadata"]["managedFields"]);
+    if (!decoded.ok()) return internalError(concat("failed to decode managed fields: ", decoded.error().message()));
+    managers = std::move(*decoded);
+  }
+  Value current = live ? bare(*live, arena) : Value::map();
+  if (live && managers.empty()) trackUpdate(Value::map(), current, managers, kBeforeFirstApply, request.now, arena);
+
+  Outcome outcome = TRY(applyOnce(current, config, managers, request, request.force, arena));
+  if (!outcome.conflicts.empty() && request.manager == kKubectl && !lastAppliedOf(current).empty()) {
+    FieldSet allowed = allowedByLastApplied(current);
+    for (Conflict& conflict : outcome.conflicts) conflict.set = conflict.set.minus(allowed);
+    std::erase_if(outcome.conflicts, [](const Conflict& conflict) { return conflict.set.empty(); });
+    if (outcome.conflicts.empty()) outcome = TRY(applyOnce(current, config, managers, request, true, arena));
+  }
+  if (!outcome.conflicts.empty()) return conflictError(outcome.conflicts);
+  Value result = finished(outcome.object, outcome.managers, arena);
+  if (request.manager == kKubectl && !lastAppliedOf(result).empty()) setLastApplied(result, config, arena);
+  return result;
+}
+
+Result<FieldManager::Outcome> FieldManager::applyOnce(const Value& live, const Value& config, Managers managers,
+                                                      const ApplyRequest& request, bool force, Arena& arena) const {
+  auto shape = ApplyShape::ofObject(options_.type);
+  auto set = fieldSetOf(config, shape);
+  if (!set.ok()) {
+    const Value& metadata = config["metadata"];
+    return Error(Reason::Unknown, concat("failed to create typed patch object (", metadata["namespace"].asString(), "/",
+                                         metadata["name"].asString(), "; ", gvkText(options_.apiVersion, options_.kind),
+                                         "): ", set.error().message()));
+  }
+  ManagerId self = idOf(request.manager, true);
+  auto found = managers.find(self);
+  std::optional<ManagerEntry> last;
+  if (found != managers.end()) last = found->second;
+  managers[self] = {ownable(*set), options_.apiVersion, last ? last->time : ""};
+
+  Outcome outcome;
+  outcome.object = mergeByShape(live, config, shape, arena);
+  if (last && !last->set.empty()) outcome.object = prune(outcome.object, managers, last->set, arena);
+  FieldSet taken;
+  outcome.conflicts = takeFields(live, outcome.object, &self, force, managers, &taken, arena);
+  if (!outcome.conflicts.empty()) return outcome;
+  ManagerEntry& own = managers[self];
+  bool changed = !last || !(last->set == own.set) || last->apiVersion != own.apiVersion || !(outcome.object == live);
+  if (changed) own.time = formatRfc3339(request.now);
+  dropEmpty(managers);
+  outcome.managers = std::move(managers);
+  return outcome;
+}
+
+// Takes out what the manager applied last time, does not apply any more, and nobody else owns.
+Value FieldManager::prune(const Value& merged, const Managers& managers, const FieldSet& last, Arena& arena) const {
+  auto shape = ApplyShape::ofObject(options_.type);
+  auto named = [&](const FieldSet& set) { return withNamedFields(set, shape); };
+  auto namedOf = [&](const Value& value) { return named(knownFieldsOf(value, shape)); };
+  FieldSet owned;
+  for (const auto& [id, entry] : managers) owned = owned.unionWith(entry.set);
+  FieldSet all = namedOf(merged), lastNamed = named(last);
+  Value withoutLast = removeByShape(merged, lastNamed, shape, arena);
+  FieldSet unowned = all.minus(namedOf(withoutLast)).minus(named(owned));
+  Value withoutUnowned = removeByShape(merged, unowned, shape, arena);
+  // What hung below a removed item, but was not in the last set, stays.
+  FieldSet gone = all.minus(namedOf(withoutUnowned)).intersectionWith(lastNamed);
+  return removeByShape(merged, gone, shape, arena);
+}
+
+std::optional<Comparison> FieldManager::compareAt(const Value& before, const Value& after, std::string_view apiVersion,
+                                                  Arena& arena) const {
+  if (apiVersion == options_.apiVersion || !options_.convert)
+    return compareByShape(before, after, ApplyShape::ofObject(options_.type));
+  auto old = options_.convert(before, apiVersion, arena), now = options_.convert(after, apiVersion, arena);
+  if (!old || !now) return std::nullopt;
+  return compareByShape(old->value, now->value, ApplyShape::ofObject(now->type));
+}
+
+// Fields that differ between the two objects leave all managers but `self`: those are conflicts unless forced.
+// `taken` gets the fields that were added or changed.
+std::vector<FieldManager::Conflict> FieldManager::takeFields(const Value& before, const Value& after,
+                                                             const ManagerId* self, bool force, Managers& managers,
+                                                             FieldSet* taken, Arena& arena) const {
+  std::map<std::string, std::optional<Comparison>> byVersion;
+  auto compared = [&](const std::string& version) -> const std::optional<Comparison>& {
+    auto [at, fresh] = byVersion.try_emplace(version);
+    if (!fresh) return at->second;
+    at->second = compareAt(before, after, version, arena);
+    if (at->second)
+      for (FieldSet* set : {&at->second->added, &at->second->modified, &at->second->removed})
+        *set = set->minusRecursively(options_.ignored);
+    return at->second;
+  };
+  const auto& own = compared(options_.apiVersion);
+  *taken = own->added.unionWith(own->modified);
+
+  std::vector<Conflict> conflicts;
+  Managers left = managers;
+  for (auto& [id, entry] : managers) {
+    if (self && id == *self) continue;
+    const auto& comparison = compared(entry.apiVersion);
+    if (!comparison) {
+      left.erase(id);
+      continue;
+    }
+    FieldSet conflict = entry.set.intersectionWith(comparison->added.unionWith(comparison->modified));
+    FieldSet& set = left[id].set;
+    set = set.minus(conflict).minus(comparison->removed);
+    if (!conflict.empty()) conflicts.push_back({id, std::move(conflict)});
+  }
+  if (!force && !conflicts.empty()) return conflicts;
+  managers = std::move(left);
+  dropEmpty(managers);
+  return {};
+}
+
+void FieldManager::trackUpdate(const Value& live, const Value& proposed, Managers& managers, std::string_view manager,
+                               WallTime now, Arena& arena) const {
+  FieldSet taken;
+  takeFields(live, proposed, nullptr, true, managers, &taken, arena);
+  taken = ownable(taken);
+  if (!taken.empty()) {
+    ManagerEntry& entry = managers[idOf(manager, false)];
+    entry.set = entry.set.unionWith(taken);
+    entry.apiVersion = options_.apiVersion;
+    entry.time = formatRfc3339(now);
+  }
+  capUpdateManagers(managers);
+}
+
+Value FieldManager::update(const Value* live, const Value& proposed, std::string_view manager, WallTime now,
+                           Arena& arena) const {
+  const Value& wanted = proposed["metadata"]["managedFields"];
+  Value current = live ? bare(*live, arena) : Value::map();
+  Value next = bare(proposed, arena);
+  // A request may edit the managers themselves, but not through a subresource.
+  bool reset = options_.subresource.empty() && isManagedFieldsReset(wanted);
+  bool edited = options_.subresource.empty() && !wanted.empty() && !reset;
+  Result<Managers> managers = Managers{};
+  if (edited) managers = decodeManagedFields(wanted);
+  if (live && !reset && (!edited || !managers.ok())) managers = decodeManagedFields((*live)["metadata"]["managedFields"]);
+  Managers owners = std::move(managers).valueOr({});
+  // An object that lost its managers is tracked again only from its next apply on.
+  bool untracked = owners.empty() && live && !(*live)["metadata"]["uid"].asString().empty();
+  bool tooDeep = !checkPatchDepth(current).ok() || !checkPatchDepth(next).ok();
+  if (!untracked && !tooDeep) trackUpdate(current, next, owners, manager, now, arena);
+  return finished(next, owners, arena);
+}
+
+// Fields that the annotation set and that still are as it says.
+FieldSet FieldManager::allowedByLastApplied(const Value& live) const {
+  Arena arena;
+  auto config = codec::parseJson(lastAppliedOf(live), arena);
+  if (!config.ok() || !checkPatchDepth(*config).ok()) return {};
+  auto shape = ApplyShape::ofObject(options_.type);
+  Comparison comparison = compareByShape(*config, live, shape);
+  return knownFieldsOf(*config, shape).minus(comparison.modified).minus(comparison.added).minus(comparison.removed);
+}
+
+Error FieldManager::conflictError(const std::vector<Conflict>& conflicts) {
+  ErrorDetails details;
+  std::map<std::string, std::vector<std::string>> byManager;
+  for (const Conflict& conflict : conflicts)
+    for (std::string& path : conflict.set.paths()) {
+      std::string name = conflict.manager.text();
+      details.causes.push_back({"FieldManagerConflict", concat("conflict with ", name), path});
+      byManager[name].push_back(std::move(path));
+    }
+  size_t count = details.causes.size();
+  std::string message = concat("Apply failed with ", count, count == 1 ? " conflict: " : " conflicts: ");
+  if (count == 1) {
+    message += concat(details.causes[0].message, ": ", details.causes[0].field);
+  } else {
+    std::vector<std::string> lines;
+    for (const auto& [name, paths] : byManager) {
+      lines.push_back(concat("conflicts with ", name, ":"));
+      for (const std::string& path : paths) lines.push_back(concat("- ", path));
+    }
+    message += join(lines, "\n");
+  }
+  return {Reason::Conflict, std::move(message), std::move(details)};
+}
+
+}  // namespace skiff::api

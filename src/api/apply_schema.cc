@@ -1,0 +1,447 @@
+#include "api/apply_schema.h"
+
+#include <algorithm>
+#include <set>
+
+#include "api/patch.h"
+#include "base/strings.h"
+#include "codec/json.h"
+
+namespace skiff::api {
+using codec::Arena;
+using codec::Member;
+using codec::Value;
+using Form = ApplyShape::Form;
+
+namespace {
+
+const Value kNullValue, kEmptyMap = Value::map(), kEmptyString = Value::string(""), kZero = Value::integer(0),
+                        kFalse = Value::boolean(false);
+
+// What Go writes for a zero value that is not left out.
+const Value* zeroOf(const FieldInfo& field) {
+  if (field.cardinality != Cardinality::Single) return &kNullValue;
+  switch (field.kind) {
+    case FieldKind::Bool:
+      return &kFalse;
+    case FieldKind::Int32:
+    case FieldKind::Int64:
+    case FieldKind::Double:
+    case FieldKind::IntOrString:
+      return &kZero;
+    case FieldKind::String:
+      return &kEmptyString;
+    default:
+      return &kNullValue;
+  }
+}
+
+bool isUntyped(FieldKind kind) {
+  return kind == FieldKind::RawExtension || kind == FieldKind::FieldsV1 || kind == FieldKind::Json;
+}
+
+ApplyShape shapeOfSingle(const FieldInfo& field) {
+  if (field.kind == FieldKind::Message) {
+    if (field.type == nullptr) return {Form::Deduced};
+    if (field.type->isWrapper || field.type->atomic) return {Form::Leaf};
+    return {Form::Struct, field.type, &field};
+  }
+  return {isUntyped(field.kind) || field.preserveUnknown ? Form::Deduced : Form::Leaf, nullptr, &field};
+}
+
+// A list or map that counts as nothing.
+bool isNothing(const Value* value) { return !value || value->isNull() || ((value->isMap() || value->isList()) && value->empty()); }
+
+// The path element of a list item; an error for items that have none.
+Result<std::string> itemElement(const ApplyShape& list, const Value& item) {
+  if (list.form == Form::Set) {
+    if (item.isMap() || item.isList() || item.isNull())
+      return badRequest("associative list with values may not have map, list or null elements");
+    return valueElement(item);
+  }
+  if (item.isNull()) return badRequest("associative list with keys may not have a null element");
+  if (!item.isMap()) return badRequest("associative list with keys may not have non-map elements");
+  Arena arena;
+  std::vector<Member> keys;
+  for (std::string_view name : list.field->listMapKeys) {
+    if (const Value* value = item.find(name)) {
+      keys.push_back({name, *value});
+      continue;
+    }
+    const FieldInfo* key = list.type ? list.type->field(name) : nullptr;
+    if (!key || key->defaultJson.empty()) continue;
+    if (auto value = codec::parseJson(key->defaultJson, arena); value.ok()) keys.push_back({name, *value});
+  }
+  if (!keys.empty()) return keyElement(std::move(keys));
+  std::vector<std::string> names;
+  for (std::string_view name : list.field->listMapKeys) names.push_back(quoted(name));
+  return badRequest(concat("associative list with keys has an element that omits all key fields [", join(names, " "),
+                           "] (and doesn't have default values for any key fields)"));
+}
+
+// The items of a list under their elements, the first of duplicates. Items without an element are left out: only live
+// objects get here unchecked.
+struct Items {
+  struct Item {
+    std::string element;
+    const Value* value;
+  };
+  std::vector<Item> order;
+  std::map<std::string_view, const Value*> byElement;
+
+  Items(const ApplyShape& shape, const Value* list) {
+    if (!list || !list->isList()) return;
+    order.reserve(list->size());  // views into the elements must stay valid
+    for (const Value& item : list->items())
+      if (auto element = itemElement(shape, item); element.ok()) order.push_back({std::move(*element), &item});
+    for (const Item& item : order) byElement.emplace(item.element, item.value);
+  }
+  const Value* find(std::string_view element) const {
+    auto found = byElement.find(element);
+    return found == byElement.end() ? nullptr : found->second;
+  }
+};
+
+// ---- fieldSetOf
+
+class SetWalker {
+ public:
+  enum class Mode { Strict, Lenient };
+  explicit SetWalker(Mode mode) : mode_(mode) {}
+
+  // Puts the paths at and below `value` into `set`, whose node is the value's own.
+  Status walk(const Value& value, const ApplyShape& shape, FieldSet& set) {
+    switch (shape.form) {
+      case Form::Leaf:
+        set.member = true;
+        return okStatus();
+      case Form::Struct:
+      case Form::Map:
+        if (!value.isMap() && !value.isNull()) return refuse(concat("expected map, got ", goText(value)));
+        return walkMap(value, shape, set);
+      case Form::Deduced:
+        if (value.isMap()) return walkMap(value, shape, set);
+        set.member = true;
+        return okStatus();
+      default:
+        if (!value.isList() && !value.isNull()) return refuse(concat("expected list, got ", goText(value)));
+        return walkList(value, shape, set);
+    }
+  }
+
+ private:
+  Status refuse(std::string_view message) const {
+    if (mode_ == Mode::Lenient) return okStatus();
+    return badRequest(concat(path_, ": ", message));
+  }
+
+  Status walkMap(const Value& map, const ApplyShape& shape, FieldSet& set) {
+    for (const Member& member : map.members()) {
+      size_t length = path_.size();
+      path_ += '.';
+      path_ += member.key;
+      TRY(walkMember(member, shape, set));
+      path_.resize(length);
+    }
+    return okStatus();
+  }
+
+  Status walkMember(const Member& member, const ApplyShape& shape, FieldSet& set) {
+    ApplyShape childShape;
+    if (!shape.child(member.key, &childShape)) return refuse("field not declared in schema");
+    FieldSet child;
+    TRY(walk(member.value, childShape, child));
+    bool emptyMap = member.value.isMap() && member.value.empty();
+    if (member.value.isNull() || emptyMap || shape.form != Form::Struct) child.member = true;
+    if (!child.empty()) set.at(fieldElement(member.key)) = std::move(child);
+    return okStatus();
+  }
+
+  Status walkList(const Value& list, const ApplyShape& shape, FieldSet& set) {
+    for (const Value& item : list.items()) {
+      auto element = itemElement(shape, item);
+      if (!element.ok()) {
+        TRY(refuse(element.error().message()));
+        continue;
+      }
+      FieldSet& child = set.at(*element);
+      if (child.member) TRY(refuse(concat("duplicate entries for key ", pathElementText(*element))));
+      child.member = true;
+      size_t length = path_.size();
+      path_ += pathElementText(*element);
+      if (shape.form == Form::Keyed) TRY(walk(item, shape.element(), child));
+      path_.resize(length);
+    }
+    return okStatus();
+  }
+
+  Mode mode_;
+  std::string path_;
+};
+
+// ---- mergeByShape
+
+class MergeWalker {
+ public:
+  explicit MergeWalker(Arena& arena) : arena_(arena) {}
+
+  Value walk(const Value* live, const Value* config, const ApplyShape& shape) {
+    if (!config) return *live;
+    if (!live || (isNothing(live) && isNothing(config))) return *config;
+    switch (shape.form) {
+      case Form::Leaf:
+        return *config;
+      case Form::Set:
+      case Form::Keyed:
+        return config->isList() && live->isList() ? walkList(*live, *config, shape) : config->isNull() ? *live : *config;
+      default:
+        if (config->isNull() && live->isMap()) return *live;
+        return config->isMap() && live->isMap() ? walkMap(*live, *config, shape) : *config;
+    }
+  }
+
+ private:
+  Value walkMap(const Value& live, const Value& config, const ApplyShape& shape) {
+    Value out = Value::mapOf(arena_, live.members());
+    for (const Member& member : config.members()) {
+      ApplyShape childShape;
+      if (!shape.child(member.key, &childShape)) continue;
+      Value merged = walk(live.find(member.key), &member.value, childShape);
+      out.set(arena_, member.key, merged);
+    }
+    return out;
+  }
+
+  // Shared items come in config's order; the live list's other items stay where they are among them.
+  Value walkList(const Value& live, const Value& config, const ApplyShape& shape) {
+    Items theirs(shape, &live), ours(shape, &config);
+    Value out = Value::list();
+    size_t next = 0;  // of ours
+    auto takeOurs = [&] {
+      const auto& item = ours.order[next++];
+      out.push(arena_, walk(theirs.find(item.element), item.value, shape.element()));
+    };
+    for (const auto& item : theirs.order) {
+      if (!ours.find(item.element)) {
+        out.push(arena_, *item.value);
+        continue;
+      }
+      size_t shared = next;
+      while (shared < ours.order.size() && !theirs.find(ours.order[shared].element)) ++shared;
+      if (shared == ours.order.size() || ours.order[shared].element != item.element) continue;
+      while (next <= shared) takeOurs();
+    }
+    while (next < ours.order.size()) takeOurs();
+    return out;
+  }
+
+  Arena& arena_;
+};
+
+// ---- compareByShape
+
+class CompareWalker {
+ public:
+  // The three nodes are the value's own.
+  struct Nodes {
+    FieldSet added, modified, removed;
+  };
+
+  static Nodes walk(const Value* before, const Value* after, const ApplyShape& shape) {
+    Nodes nodes;
+    if (!before && !after) return nodes;
+    bool granular = isGranular(before, after, shape);
+    if (granular && shape.form != Form::Set && shape.form != Form::Keyed)
+      walkMap(before, after, shape, nodes);
+    else if (granular)
+      walkList(before, after, shape, nodes);
+    else if (before && after && !(*before == *after))
+      nodes.modified.member = true;
+    if (!before) nodes.added.member = true;
+    if (!after) nodes.removed.member = true;
+    return nodes;
+  }
+
+ private:
+  static bool isGranular(const Value* before, const Value* after, const ApplyShape& shape) {
+    if (shape.form == Form::Leaf || (isNothing(before) && isNothing(after))) return false;
+    bool list = shape.form == Form::Set || shape.form == Form::Keyed;
+    auto fits = [list](const Value* value) { return !value || value->isNull() || (list ? value->isList() : value->isMap()); };
+    return fits(before) && fits(after);
+  }
+
+  static void put(Nodes& nodes, std::string_view element, Nodes&& child) {
+    if (!child.added.empty()) nodes.added.at(element) = std::move(child.added);
+    if (!child.modified.empty()) nodes.modified.at(element) = std::move(child.modified);
+    if (!child.removed.empty()) nodes.removed.at(element) = std::move(child.removed);
+  }
+
+  static void walkMap(const Value* before, const Value* after, const ApplyShape& shape, Nodes& nodes) {
+    auto visit = [&](std::string_view key) {
+      ApplyShape childShape;
+      if (!shape.child(key, &childShape)) return;
+      const Value* old = before ? before->find(key) : nullptr;
+      const Value* now = after ? after->find(key) : nullptr;
+      if (!old && before) old = shape.implied(key);
+      if (!now && after) now = shape.implied(key);
+      put(nodes, fieldElement(key), walk(old, now, childShape));
+    };
+    if (before)
+      for (const Member& member : before->members()) visit(member.key);
+    if (after)
+      for (const Member& member : after->members())
+        if (!before || !before->has(member.key)) visit(member.key);
+  }
+
+  static void walkList(const Value* before, const Value* after, const ApplyShape& shape, Nodes& nodes) {
+    Items old(shape, before), now(shape, after);
+    for (const auto& item : old.order) put(nodes, item.element, walk(item.value, now.find(item.element), shape.element()));
+    for (const auto& item : now.order)
+      if (!old.find(item.element)) put(nodes, item.element, walk(nullptr, item.value, shape.element()));
+  }
+};
+
+// ---- removeByShape
+
+class RemoveWalker {
+ public:
+  explicit RemoveWalker(Arena& arena) : arena_(arena) {}
+
+  // A container that loses all it had becomes null.
+  Value walk(const Value& value, const FieldSet& set, const ApplyShape& shape) {
+    if (shape.form == Form::Leaf) return value;
+    if ((shape.form == Form::Set || shape.form == Form::Keyed) && value.isList()) return walkList(value, set, shape);
+    return value.isMap() ? walkMap(value, set, shape) : value;
+  }
+
+ private:
+  Value walkMap(const Value& map, const FieldSet& set, const ApplyShape& shape) {
+    Value out;
+    for (const Member& member : map.members()) {
+      const FieldSet* node = set.child(fieldElement(member.key));
+      ApplyShape childShape;
+      if (node && node->member) continue;
+      bool descend = node && shape.child(member.key, &childShape);
+      out.append(arena_, member.key, descend ? walk(member.value, *node, childShape) : member.value);
+    }
+    return out;
+  }
+
+  Value walkList(const Value& list, const FieldSet& set, const ApplyShape& shape) {
+    Value out;
+    for (const Value& item : list.items()) {
+      auto element = itemElement(shape, item);
+      const FieldSet* node = element.ok() ? set.child(*element) : nullptr;
+      if (node && node->member) continue;
+      out.push(arena_, node ? walk(item, *node, shape.element()) : item);
+    }
+    return out;
+  }
+
+  Arena& arena_;
+};
+
+}  // namespace
+
+ApplyShape ApplyShape::ofObject(const TypeInfo* type) {
+  if (!type) return {Form::Deduced};
+  return {type->atomic ? Form::Leaf : Form::Struct, type, nullptr};
+}
+
+ApplyShape ApplyShape::ofField(const FieldInfo& field) {
+  switch (field.cardinality) {
+    case Cardinality::List:
+      if (field.listType == ListType::Set) return {Form::Set, nullptr, &field};
+      if (field.listType == ListType::Map && !field.listMapKeys.empty()) return {Form::Keyed, field.type, &field};
+      return {Form::Leaf, nullptr, &field};
+    case Cardinality::Map:
+      return {field.atomicMap ? Form::Leaf : Form::Map, field.type, &field};
+    default:
+      return field.atomicMap ? ApplyShape{Form::Leaf, nullptr, &field} : shapeOfSingle(field);
+  }
+}
+
+ApplyShape ApplyShape::element() const {
+  if (form == Form::Set) return {Form::Leaf, nullptr, field};
+  // An item of a keyed list is a struct of its own, though its type may be atomic when it stands alone.
+  if (form == Form::Keyed && type && !type->atomic) return {Form::Struct, type, field};
+  return shapeOfSingle(*field);
+}
+
+bool ApplyShape::child(std::string_view key, ApplyShape* shape) const {
+  if (form == Form::Map) {
+    *shape = element();
+    return true;
+  }
+  if (form == Form::Deduced) {
+    *shape = {Form::Deduced};
+    return true;
+  }
+  if (form != Form::Struct) return false;
+  if (const FieldInfo* info = type->field(key)) {
+    *shape = ofField(*info);
+    return true;
+  }
+  if (type->isKind && (key == "apiVersion" || key == "kind")) {
+    *shape = {Form::Leaf};
+    return true;
+  }
+  *shape = {Form::Deduced};
+  return type->preserveUnknown || (field && field->preserveUnknown);
+}
+
+const Value* ApplyShape::implied(std::string_view key) const {
+  const FieldInfo* info = form == Form::Struct ? type->field(key) : nullptr;
+  if (!info) return nullptr;
+  if (info->cardinality == Cardinality::Single && info->kind == FieldKind::Message && !info->omitZero && info->type &&
+      !info->type->isWrapper)
+    return &kEmptyMap;
+  return info->always ? zeroOf(*info) : nullptr;
+}
+
+Result<FieldSet> fieldSetOf(const Value& value, const ApplyShape& shape) {
+  FieldSet set;
+  TRY(SetWalker(SetWalker::Mode::Strict).walk(value, shape, set));
+  set.member = false;
+  return set;
+}
+
+FieldSet knownFieldsOf(const Value& value, const ApplyShape& shape) {
+  FieldSet set;
+  MUST(SetWalker(SetWalker::Mode::Lenient).walk(value, shape, set).ok());
+  set.member = false;
+  return set;
+}
+
+Value mergeByShape(const Value& live, const Value& config, const ApplyShape& shape, Arena& arena) {
+  return MergeWalker(arena).walk(&live, &config, shape);
+}
+
+Comparison compareByShape(const Value& before, const Value& after, const ApplyShape& shape) {
+  auto nodes = CompareWalker::walk(&before, &after, shape);
+  return {std::move(nodes.added), std::move(nodes.modified), std::move(nodes.removed)};
+}
+
+Value removeByShape(const Value& value, const FieldSet& set, const ApplyShape& shape, Arena& arena) {
+  return RemoveWalker(arena).walk(value, set, shape);
+}
+
+FieldSet withNamedFields(const FieldSet& set, const ApplyShape& shape) {
+  FieldSet out;
+  out.member = set.member;
+  for (const auto& [element, node] : set.children) {
+    ApplyShape childShape{Form::Leaf};
+    bool isField = element[0] == 'f';
+    std::string_view name = std::string_view(element).substr(2);
+    if (isField)
+      shape.child(name, &childShape);
+    else if (shape.form == Form::Keyed)
+      childShape = shape.element();
+    FieldSet child = withNamedFields(node, childShape);
+    if (isField && shape.form == Form::Struct && shape.type->field(name)) child.member = true;
+    out.children.emplace(element, std::move(child));
+  }
+  return out;
+}
+
+}  // namespace skiff::api

@@ -1,0 +1,54 @@
+#include "api/field_set.h"
+
+#include <doctest/doctest.h>
+
+#include "codec/json.h"
+
+using namespace skiff::api;
+using skiff::codec::Arena;
+
+namespace {
+FieldSet set(std::string_view json) {
+  Arena arena;
+  auto parsed = FieldSet::fromFieldsV1(*skiff::codec::parseJson(json, arena));
+  REQUIRE(parsed.ok());
+  return *parsed;
+}
+std::string text(const FieldSet& fields) {
+  Arena arena;
+  return skiff::codec::toJson(fields.toFieldsV1(arena));
+}
+}  // namespace
+
+TEST_CASE("FieldsV1 is read and written, in order") {
+  std::string json =
+      R"({"f:a":{},"f:b":{".":{},"f:c":{}},"f:l":{"k:{\"n\":\"x\",\"p\":9}":{".":{},"f:n":{}},"k:{\"n\":\"x\",\"p\":80}":{},"v:\"s\"":{},"v:3":{},"i:0":{}}})";
+  CHECK(text(set(json)) == json);
+  CHECK(text(set(R"({"k:{ \"b\" : 1, \"a\":\"é\" }":{}})")) == R"({"k:{\"a\":\"é\",\"b\":1}":{}})");
+  CHECK(text(FieldSet{}) == "{}");
+}
+
+TEST_CASE("malformed FieldsV1 is refused") {
+  Arena arena;
+  for (std::string_view json : {R"({"x":{}})", R"({"f":{}})", R"({"k:{":{}})", R"({"k:[]":{}})", R"({"k:{}":{}})",
+                                R"({"v:":{}})", R"({"i:x":{}})", R"({"f:a":1})", R"("f:a")", R"({"q:a":{}})"})
+    CHECK_FALSE(FieldSet::fromFieldsV1(*skiff::codec::parseJson(json, arena)).ok());
+}
+
+TEST_CASE("set algebra works by paths, a parent is not its children") {
+  FieldSet a = set(R"({"f:a":{".":{},"f:x":{},"f:y":{}},"f:b":{}})");
+  FieldSet b = set(R"({"f:a":{"f:x":{}},"f:c":{}})");
+  CHECK(text(a.unionWith(b)) == R"({"f:a":{".":{},"f:x":{},"f:y":{}},"f:b":{},"f:c":{}})");
+  CHECK(text(a.intersectionWith(b)) == R"({"f:a":{"f:x":{}}})");
+  CHECK(text(a.minus(b)) == R"({"f:a":{".":{},"f:y":{}},"f:b":{}})");
+  CHECK(text(a.minus(set(R"({"f:a":{}})"))) == R"({"f:a":{"f:x":{},"f:y":{}},"f:b":{}})");
+  CHECK(text(a.minusRecursively(set(R"({"f:a":{}})"))) == R"({"f:b":{}})");
+  CHECK(a.minus(a).empty());
+  CHECK(a.unionWith(b) == b.unionWith(a));
+}
+
+TEST_CASE("paths as conflicts show them") {
+  CHECK(set(R"({"f:spec":{"f:ports":{"k:{\"port\":80,\"protocol\":\"TCP\"}":{".":{},"f:name":{}}},"f:t":{"v:\"x\"":{}}}})").paths() ==
+        std::vector<std::string>{".spec.ports[port=80,protocol=\"TCP\"]", ".spec.ports[port=80,protocol=\"TCP\"].name",
+                                 ".spec.t[=\"x\"]"});
+}
