@@ -138,7 +138,7 @@ class HttpTransport final : public Transport {
     http.path = prefix_ + request.path;
     http.query = net::buildQuery(request.query);
     http.headers.set("host", host_);
-    http.headers.set("accept", "application/json");
+    http.headers.set("accept", request.accept.empty() ? "application/json" : request.accept);
     http.headers.set("user-agent", config_.userAgent);
     authorize(http.headers);
     if (request.body) {

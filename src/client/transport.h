@@ -30,6 +30,7 @@ struct ApiRequest {
   api::ObjectPtr body;      // or null
   std::string rawBody;      // instead of body: patches
   std::string contentType;  // of rawBody
+  std::string accept;       // default: application/json; only raw() and stream() heed it
   std::chrono::milliseconds timeout{30000};
 };
 
