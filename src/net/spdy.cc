@@ -136,8 +136,8 @@ class Core : public std::enable_shared_from_this<Core> {
         lock, kReplyTime, [&] { return state->replied || state->reset || over_; });
     if (state->replied && !state->reset) return state;
     if (!answered) return Error(Reason::Timeout, "spdy: the peer did not answer SYN_STREAM");
-    return state->reset ? Error(Reason::ServiceUnavailable, "spdy: the peer refused the stream")
-                        : closedError();
+    if (state->reset) return Error(Reason::ServiceUnavailable, "spdy: the peer refused the stream");
+    return closedError();
   }
 
   Result<size_t> read(StreamState& state, char* into, size_t capacity) {
@@ -149,8 +149,8 @@ class Core : public std::enable_shared_from_this<Core> {
           lock, [&] { return !state.pieces.empty() || state.remoteDone || state.reset || over_; });
       if (state.pieces.empty()) {
         if (state.remoteDone) return size_t(0);
-        return state.reset ? Error(Reason::ServiceUnavailable, "spdy: stream reset")
-                           : closedError();
+        if (state.reset) return Error(Reason::ServiceUnavailable, "spdy: stream reset");
+        return closedError();
       }
       auto& piece = state.pieces.front();
       count = std::min(capacity, piece.size() - state.used);

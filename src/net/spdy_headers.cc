@@ -106,7 +106,7 @@ std::string HeaderCodec::encode(const Headers& headers) {
   out.next_out = bytesOf(block);
   out.avail_out = uInt(block.size());
   MUST(deflate(&out, Z_SYNC_FLUSH) == Z_OK && out.avail_out > 0);
-  block.resize(block.size() - out.avail_out);
+  block.erase(block.size() - out.avail_out);
   return block;
 }
 

@@ -20,9 +20,14 @@ struct TestTls {
 namespace test_tls {
 
 struct Pair {
-  X509* certificate;  // kept for the life of the process
+  X509* certificate;
   EVP_PKEY* key;
 };
+
+inline void release(const Pair& pair) {
+  X509_free(pair.certificate);
+  EVP_PKEY_free(pair.key);
+}
 
 inline std::string pemOf(X509* certificate) {
   BIO* bio = BIO_new(BIO_s_mem());
@@ -76,6 +81,7 @@ inline const TestTls& testTls() {
     KeyPair keyPair{test_tls::pemOf(leaf.certificate), test_tls::pemOf(leaf.key)};
     out.caPem = test_tls::pemOf(ca.certificate);
     out.otherCaPem = test_tls::pemOf(other.certificate);
+    for (const auto& pair : {ca, other, leaf}) test_tls::release(pair);
     TlsContext::Server server;
     server.keyPair = keyPair;
     server.clientCaPem = out.caPem;
