@@ -52,6 +52,9 @@ Result<LmdbEnv> LmdbEnv::open(const Options& options) {
   code = mdb_env_open(result.env_, options.file.c_str(), flags, 0600);
   if (code != 0) return lmdbError(code, concat("open ", options.file));
   TRY(checkLength(result.env_, options.file));
+  // A snapshot that was killed would pin the pages it read for good.
+  int dead = 0;
+  if (!readOnly) mdb_reader_check(result.env_, &dead);
 
   LmdbTxn txn(result.env_, readOnly ? MDB_RDONLY : 0);
   code = txn.code();
