@@ -204,6 +204,15 @@ void Connection::close() {
   core_.forget(*this);
 }
 
+// A peer that sends a request at this very moment learns from the goodbye that it was not served.
+void Connection::expire() {
+  if (phase_ == Phase::Open && !blocked_) {
+    protocol_->goAway();
+    pump();
+  }
+  close();
+}
+
 void Connection::goAway() {
   if (phase_ != Phase::Open) return close();
   protocol_->goAway();

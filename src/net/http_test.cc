@@ -4,6 +4,7 @@
 #include <atomic>
 #include <semaphore>
 
+#include "base/clock.h"
 #include "base/strings.h"
 #include "net/http_client.h"
 #include "net/server.h"
@@ -449,6 +450,58 @@ TEST_CASE("a client goes on after its server was replaced") {
     CHECK(Server::start(options, fixture.echo).failedWith(Reason::ServiceUnavailable));
     second->reset();
   }
+}
+
+TEST_CASE("HTTP/2 refuses what is too large or broken and serves the next request") {
+  Fixture fixture({"h2c", false, true}, {.maxHeaderBytes = 4096});
+  auto request = get("/echo");
+  request.headers.add("x-large", std::string(6000, 'h'));
+  auto response = fixture.client->call(request, kLong);
+  REQUIRE(response.ok());
+  CHECK(response->status == 431);
+  const std::string preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+  const std::string settings("\0\0\0\x04\0\0\0\0\0", 9);
+  for (const auto& frames : {
+           std::string("\0\0\x04\x01\x05\0\0\0\x01\xff\xff\xff\xff", 13),  // HPACK garbage
+           std::string("\xff\xff\xff\0\0\0\0\0\x01", 9),                    // DATA far too long
+           std::string("\0\0\0\x01\x05\0\0\0\x02", 9),                      // even stream id
+           std::string("\0\0\x04\x03\0\0\0\0\x07\0\0\0\0", 13),            // reset of nothing
+           std::string("\0\0\x01\x06\0\0\0\0\0x", 10),                      // short PING
+       }) {
+    CAPTURE(frames);
+    exchangeRaw(fixture.endpoint, preface + settings + frames);  // ends: the server closed it
+  }
+  CHECK(fixture.client->call(get("/echo"), kLong)->status == 200);
+}
+
+TEST_CASE("streams cancelled in a row leave the connection usable") {
+  Fixture fixture({"h2", true, true});
+  for (int i = 0; i < 300; ++i) {
+    auto stream = fixture.client->stream(get("/forever"), kLong);
+    REQUIRE(stream.ok());
+  }
+  for (int i = 0; i < 300; ++i) fixture.echo.closed.acquire();
+  CHECK(fixture.client->call(get("/echo"), kLong)->status == 200);
+}
+
+TEST_CASE("an idle connection is closed after its time") {
+  Fixture fixture({"raw", false, false}, {.idleTimeoutSeconds = 0});
+  auto answer = exchangeRaw(fixture.endpoint, "GET /echo HTTP/1.1\r\nHost: a\r\n\r\n");
+  CHECK(answer.starts_with("HTTP/1.1 200"));
+}
+
+TEST_CASE("a server on a unix socket replaces a stale one, not a live one") {
+  Echo echo;
+  auto path = concat("/tmp/skiff-net-test-", newUid());
+  ServerOptions options{.unixPath = path};
+  auto first = Server::start(options, echo);
+  REQUIRE(first.ok());
+  CHECK(Server::start(options, echo).failedWith(Reason::ServiceUnavailable));
+  auto client = HttpClient::create({.endpoint = {.unixPath = path}});
+  CHECK(client->call(get("/echo"), kLong)->status == 200);
+  client.reset();
+  first->reset();
+  CHECK_FALSE(HttpClient::create({.endpoint = {.unixPath = path}})->call(get("/"), kLong).ok());
 }
 
 TEST_CASE("URLs of servers are read as kubeconfig writes them") {

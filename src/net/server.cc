@@ -4,6 +4,9 @@
 #include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include <cerrno>
 
@@ -12,6 +15,38 @@
 
 namespace skiff::net {
 namespace {
+
+Error listenError(std::string_view network, std::string_view where, int code) {
+  char text[128];
+  std::string why =
+      code == EADDRINUSE ? "address already in use" : strerror_r(code, text, sizeof text);
+  return {Reason::ServiceUnavailable, concat("listen ", network, ' ', where, ": bind: ", why)};
+}
+
+Result<Fd> listenUnix(const std::string& path) {
+  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+  if (path.size() >= sizeof address.sun_path) {
+    return Error(Reason::Invalid, "unix socket path is too long: " + path);
+  }
+  std::memcpy(address.sun_path, path.data(), path.size());
+  Fd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (fd.get() < 0) return listenError("unix", path, errno);
+  struct stat info {};
+  if (lstat(path.c_str(), &info) == 0 && S_ISSOCK(info.st_mode)) {
+    // Only a socket that nobody answers on is stale.
+    Fd probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (::connect(probe.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) {
+      return listenError("unix", path, EADDRINUSE);
+    }
+    unlink(path.c_str());
+  }
+  fchmod(fd.get(), 0600);  // the bound file takes its mode from here, without a moment of any other
+  if (bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
+      listen(fd.get(), 1024) != 0) {
+    return listenError("unix", path, errno);
+  }
+  return fd;
+}
 
 Result<Fd> listenOn(const std::string& address, uint16_t port) {
   sockaddr_storage storage{};
@@ -29,13 +64,7 @@ Result<Fd> listenOn(const std::string& address, uint16_t port) {
   } else {
     return Error(Reason::Invalid, "not an IP address to listen on: " + address);
   }
-  auto failed = [&](int code) {
-    char text[128];
-    std::string why = code == EADDRINUSE ? "address already in use"
-                                         : strerror_r(code, text, sizeof text);
-    return Error(Reason::ServiceUnavailable,
-                 concat("listen tcp ", address, ':', port, ": bind: ", why));
-  };
+  auto failed = [&](int code) { return listenError("tcp", concat(address, ':', port), code); };
   Fd fd(socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (fd.get() < 0) return failed(errno);
   int one = 1;
@@ -49,6 +78,7 @@ uint16_t boundPort(int fd) {
   sockaddr_storage storage{};
   socklen_t size = sizeof storage;
   getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &size);
+  if (storage.ss_family == AF_UNIX) return 0;
   return ntohs(storage.ss_family == AF_INET6
                    ? reinterpret_cast<sockaddr_in6&>(storage).sin6_port
                    : reinterpret_cast<sockaddr_in&>(storage).sin_port);
@@ -87,6 +117,7 @@ class ServerImpl final : public Server {
       for (auto* stream : core_->upgraded_) stream->close();
     }
     core_->upgrades_->stop();
+    if (!core_->options().unixPath.empty()) unlink(core_->options().unixPath.c_str());
   }
 
  private:
@@ -136,7 +167,8 @@ class ServerImpl final : public Server {
 };
 
 Result<std::unique_ptr<Server>> Server::start(ServerOptions options, Handler& handler) {
-  auto listener = TRY(listenOn(options.address, options.port));
+  auto listener = options.unixPath.empty() ? TRY(listenOn(options.address, options.port))
+                                           : TRY(listenUnix(options.unixPath));
   return std::unique_ptr<Server>(
       std::make_unique<ServerImpl>(std::move(options), handler, std::move(listener)));
 }

@@ -14,6 +14,7 @@ namespace skiff::net {
 struct ServerOptions {
   std::string address = "0.0.0.0";
   uint16_t port = 0;                       // 0: any free one
+  std::string unixPath;                    // instead of address and port; a stale socket is replaced, mode 0600
   std::shared_ptr<TlsContext> tls;         // null: plain HTTP/1.1 and h2c with prior knowledge
   size_t maxBodyBytes = 3 * 1024 * 1024;   // as upstream; larger bodies get 413
   size_t maxHeaderBytes = 1024 * 1024;

@@ -230,7 +230,7 @@ void ServerCore::sweep() {
       next = std::min(next, due);
     }
   }
-  for (auto* connection : expired) connection->close();
+  for (auto* connection : expired) connection->expire();
   if (next != SteadyTime::max()) armSweep(next);
 }
 

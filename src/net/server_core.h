@@ -145,6 +145,7 @@ class Connection {
   void onEvents(uint32_t events);
   void pump();  // produce, send, wait for room
   void close();
+  void expire();  // its deadline has passed
   void goAway();
   bool idle() const { return protocol_ == nullptr || protocol_->idle(); }
   SteadyTime deadline() const;  // max(): none
