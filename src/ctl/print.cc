@@ -29,24 +29,26 @@ void eachItem(const Value& object, Each each) {
 
 // NAME:.metadata.name,IMAGE:.spec.containers[*].image
 Result<std::string> customColumns(const Value& object, std::string_view spec) {
-  std::vector<std::string> header, paths;
+  std::vector<std::string> header;
+  std::vector<api::JsonPath> paths;
   for (auto part : splitNonEmpty(spec, ',')) {
     auto pair = cut(part, ":");
     if (!pair) return badRequest("custom-columns format specified but no custom columns given");
     header.emplace_back(pair->first);
-    auto path = pair->second.starts_with('{') ? std::string(pair->second)
-                : pair->second.starts_with('.') ? concat("{", pair->second, "}")
-                                                : concat("{.", pair->second, "}");
-    paths.push_back(std::move(path));
+    bool braced = pair->second.starts_with('{');
+    paths.push_back(TRY(braced ? api::JsonPath::parse(pair->second) : api::JsonPath::parsePath(pair->second)));
   }
   std::vector<std::vector<std::string>> rows{header};
   Status failed = okStatus();
   eachItem(object, [&](const Value& item) {
     auto& row = rows.emplace_back();
     for (const auto& path : paths) {
-      auto text = api::evaluateJsonPath(path, item, {.allowMissing = true, .separator = ","});
-      if (!text.ok()) failed = std::move(text).error();
-      row.push_back(!text.ok() || text->empty() ? "<none>" : *text);
+      auto found = path.find(item);
+      if (!found.ok()) failed = std::move(found).error();
+      std::vector<std::string> texts;
+      if (found.ok())
+        for (const auto* value : *found) texts.push_back(api::jsonPathText(*value));
+      row.push_back(texts.empty() ? "<none>" : join(texts, ","));
     }
   });
   if (!failed.ok()) return std::move(failed).error();
@@ -65,7 +67,10 @@ Result<std::string> printObject(const Value& object, const std::string& output) 
     eachItem(object, [&](const Value& item) { out += nameLine(item); });
     return out;
   }
-  if (output.starts_with("jsonpath=")) return api::evaluateJsonPath(std::string_view(output).substr(9), object, {});
+  if (output.starts_with("jsonpath=")) {
+    auto path = TRY(api::JsonPath::parse(std::string_view(output).substr(9)));
+    return path.print(object);
+  }
   if (output.starts_with("custom-columns=")) return customColumns(object, std::string_view(output).substr(15));
   return badRequest(concat("unable to match a printer suitable for the output format ", quoted(output),
                            ", allowed formats are: custom-columns,json,jsonpath,name,wide,yaml"));

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/flags.h"
 #include "base/result.h"
 #include "client/transport.h"
