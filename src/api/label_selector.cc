@@ -277,7 +277,7 @@ LabelSelector LabelSelector::nothing() {
 
 Result<LabelSelector> LabelSelector::fromTyped(const meta::v1::LabelSelector& selector) {
   LabelSelector out;
-  for (const auto& [key, value] : selector.matchLabels) out.requirements_.push_back({key, Operator::In, {value}});
+  for (const auto& [key, value] : selector.matchLabels) out.requirements_.push_back({key, Operator::Equals, {value}});
   for (const auto& expression : selector.matchExpressions) {
     Requirement requirement{expression.key, TRY(expressionOperator(expression.operator_)), expression.values};
     std::sort(requirement.values.begin(), requirement.values.end());
@@ -291,7 +291,7 @@ Result<LabelSelector> LabelSelector::fromValue(const codec::Value& selector) {
   if (selector.isNull()) return nothing();
   LabelSelector out;
   for (const auto& member : selector["matchLabels"].members())
-    out.requirements_.push_back({std::string(member.key), Operator::In, {member.value.str()}});
+    out.requirements_.push_back({std::string(member.key), Operator::Equals, {member.value.str()}});
   for (const auto& expression : selector["matchExpressions"].items()) {
     Requirement requirement{expression["key"].str(), TRY(expressionOperator(expression["operator"].asString())), {}};
     for (const auto& value : expression["values"].items()) requirement.values.push_back(value.str());
