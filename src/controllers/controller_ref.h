@@ -47,16 +47,18 @@ std::string adoptPatch(const OwnerReference& owner, std::string_view objectUid,
 std::string releasePatch(std::string_view ownerUid, std::string_view objectUid);
 
 // All objects that belong to `owner` after adopting matching orphans and releasing those that match no longer.
-// An adoption is preceded by a live read of the owner (once): it may have been deleted and made anew.
+// `eligible` narrows what is looked at; adopted objects get `finalizers` too. An adoption is preceded by a live read of the owner (once): it may have been deleted and made anew.
 template <class Owner, class T>
 Result<std::vector<std::shared_ptr<const T>>> claimObjects(const client::Client& client, const Owner& owner,
                                                            const api::LabelSelector& selector,
                                                            const client::Informer<T>& informer,
-                                                           const std::vector<std::string>& finalizers = {}) {
+                                                           const std::vector<std::string>& finalizers = {},
+                                                           const std::function<bool(const T&)>& eligible = {}) {
   std::vector<std::shared_ptr<const T>> claimed;
   bool mayAdopt = false;
   auto consider = [&](const std::shared_ptr<const T>& object) -> Status {
     const ObjectMeta& meta = object->metadata;
+    if (eligible && !eligible(*object)) return okStatus();
     switch (decideClaim(meta, owner.metadata, selector.matches(meta.labels))) {
       case Claim::Ignore: return okStatus();
       case Claim::Keep: claimed.push_back(object); return okStatus();

@@ -21,6 +21,9 @@ std::span<const RegistryEntry> registry() {
       {"ttl-after-finished-controller", createTtlAfterFinishedController},
       {"job-controller", createJobController},
       {"cronjob-controller", createCronJobController},
+      {"daemonset-controller", createDaemonSetController},
+      {"statefulset-controller", createStatefulSetController},
+      {"disruption-controller", createDisruptionController},
   };
   return kControllers;
 }
