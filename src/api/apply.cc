@@ -130,7 +130,8 @@ Result<FieldManager::Outcome> FieldManager::applyOnce(const Value& live, const V
   auto found = managers.find(self);
   std::optional<ManagerEntry> last;
   if (found != managers.end()) last = found->second;
-  managers[self] = {ownable(*set), options_.apiVersion, last ? last->time : ""};
+  // Names count as applied until the end: they keep metadata when the manager drops all else of it.
+  managers[self] = {set->minusRecursively(options_.ignored), options_.apiVersion, last ? last->time : ""};
 
   Outcome outcome;
   outcome.object = mergeByShape(live, config, shape, arena);
@@ -139,6 +140,7 @@ Result<FieldManager::Outcome> FieldManager::applyOnce(const Value& live, const V
   outcome.conflicts = takeFields(live, outcome.object, &self, force, managers, &taken, arena);
   if (!outcome.conflicts.empty()) return outcome;
   ManagerEntry& own = managers[self];
+  own.set = ownable(own.set);
   bool changed = !last || !(last->set == own.set) || last->apiVersion != own.apiVersion || !(outcome.object == live);
   if (changed) own.time = formatRfc3339(request.now);
   dropEmpty(managers);

@@ -259,6 +259,18 @@ TEST_CASE("co-owned items stay until the last owner drops them") {
   CHECK(object.spec() == R"({"replicas":1})");
 }
 
+TEST_CASE("metadata stays when its labels are dropped") {
+  Arena arena;
+  FieldManager manager({.type = findType("core/v1", "ConfigMap"), .apiVersion = "v1", .kind = "ConfigMap"});
+  auto apply = [&](const Value* live, std::string_view config) {
+    return *manager.apply(live, *codec::parseJson(config, arena), {"m", false, kNow}, arena);
+  };
+  Value live = apply(nullptr, R"({"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a","labels":{"x":"1"}}})");
+  live.find("metadata")->set(arena, "uid", Value::string("u"));
+  live = apply(&live, R"({"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"}})");
+  CHECK(codec::toJson(live) == R"({"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a","uid":"u"}})");
+}
+
 TEST_CASE("conflicts name all managers and paths; force takes the fields") {
   Custom object;
   REQUIRE(object.apply("one", R"({"replicas":1,"items":[{"name":"x","v":1}]})").ok());

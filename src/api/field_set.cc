@@ -38,14 +38,12 @@ std::string scalarText(const Value& value) {
   return value.isString() ? quoted(value.asString()) : codec::toJson(value);
 }
 
-void collectPaths(const FieldSet& set, std::string& path, std::vector<std::string>& out) {
-  if (set.member) out.push_back(path);
-  for (const auto& [element, child] : set.children) {
-    size_t length = path.size();
-    path += pathElementText(element);
-    collectPaths(child, path, out);
-    path.resize(length);
-  }
+// What lies below `path`: one level's paths first, then what is deeper, as upstream lists conflicts.
+void collectPaths(const FieldSet& set, const std::string& path, std::vector<std::string>& out) {
+  for (const auto& [element, child] : set.children)
+    if (child.member) out.push_back(path + pathElementText(element));
+  for (const auto& [element, child] : set.children)
+    if (!child.children.empty()) collectPaths(child, path + pathElementText(element), out);
 }
 
 // The element in our spelling: stored ones may have been written by others.
@@ -143,8 +141,7 @@ FieldSet FieldSet::minusRecursively(const FieldSet& other) const {
 
 std::vector<std::string> FieldSet::paths() const {
   std::vector<std::string> out;
-  std::string path;
-  collectPaths(*this, path, out);
+  collectPaths(*this, "", out);
   return out;
 }
 

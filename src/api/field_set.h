@@ -36,7 +36,7 @@ class FieldSet {
   // Also without everything below the members of `other`.
   FieldSet minusRecursively(const FieldSet& other) const;
 
-  // ".spec.ports[port=80,protocol=\"TCP\"].name", in order.
+  // ".spec.ports[port=80,protocol=\"TCP\"].name", in the order of upstream's conflicts.
   std::vector<std::string> paths() const;
 
   // An error for malformed or too deep (hostile) input.

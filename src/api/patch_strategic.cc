@@ -94,7 +94,8 @@ class Merger {
       return std::ranges::any_of(keep->items(), [&](const Value& name) { return name.asString() == key; });
     };
     for (const Member& member : patch.members())
-      if (!isDirective(member.key) && !kept(member.key)) return badRequest("invalid patch format of retainKeys");
+      if (!isDirective(member.key) && !member.value.isNull() && !kept(member.key))
+        return badRequest("invalid patch format of retainKeys");
     std::vector<Member> left;
     for (const Member& member : out.members())
       if (kept(member.key)) left.push_back(member);
@@ -123,6 +124,7 @@ class Merger {
     }
     Value* existing = out.find(member.key);
     Value value;
+    if (!existing && isVoid(member.value)) return okStatus();
     if (!existing || existing->kind() != member.value.kind())
       value = plainPart(member.value);
     else if (member.value.isMap())
@@ -130,24 +132,27 @@ class Merger {
     else if (member.value.isList() && strategy.mergeList)
       value = TRY(mergeList(*existing, member.value, strategy));
     else
-      value = plainPart(member.value);
+      value = member.value;
     out.set(arena_, member.key, value);
     return okStatus();
   }
 
-  // A patch's value where nothing was before: without nulls, directives and items that only carry a directive.
+  static bool isVoid(const Value& fresh) { return fresh.isNull() || fresh.has(kPatch); }
+
+  // A patch's value where nothing was before: without nulls and without maps that carry a $patch, whatever it says. The
+  // other directives stay, to be dropped and warned of as unknown fields. All as upstream does.
   Value plainPart(const Value& value) {
-    if (value.isMap()) {
-      Value map = Value::map();
-      for (const Member& member : value.members())
-        if (!member.value.isNull() && !isDirective(member.key)) map.append(arena_, member.key, plainPart(member.value));
-      return map;
+    if (value.isList()) {
+      Value list = Value::list();
+      for (const Value& item : value.items())
+        if (!item.has(kPatch)) list.push(arena_, plainPart(item));
+      return list;
     }
-    if (!value.isList()) return value;
-    Value list = Value::list();
-    for (const Value& item : value.items())
-      if (!item.has(kPatch)) list.push(arena_, plainPart(item));
-    return list;
+    if (!value.isMap()) return value;
+    Value map = Value::map();
+    for (const Member& member : value.members())
+      if (!isVoid(member.value)) map.append(arena_, member.key, plainPart(member.value));
+    return map;
   }
 
   // List x of the patch together with $setElementOrder/x.
@@ -176,9 +181,10 @@ class Merger {
   Status checkOrder(const Value& changes, const Value& order, std::string_view mergeKey) {
     std::vector<Value> plain;
     for (const Value& item : changes.items())
-      if (!item.has(kPatch)) plain.push_back(item);
+      if (item[kPatch].asString() != "delete") plain.push_back(item);
     size_t next = 0;
     for (const Value& item : plain) {
+      if (item.has(kPatch)) continue;
       while (next < order.size() && !sameItem(order.at(next), item, mergeKey)) ++next;
       if (next++ < order.size()) continue;
       return plainError(concat("The order in patch list:\n", goText(Value::listOf(arena_, plain)),
@@ -253,7 +259,7 @@ class Merger {
       item = TRY(mergeMap(item, change, {strategy.type}));
       return okStatus();
     }
-    merged.push(arena_, plainPart(change));
+    merged.push(arena_, change);
     return okStatus();
   }
 
