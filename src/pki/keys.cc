@@ -51,4 +51,11 @@ Result<std::string> publicKeyPem(std::string_view keyPem) {
   return publicKeyText(key.get());
 }
 
+std::string sha256(std::string_view bytes) {
+  unsigned char hash[EVP_MAX_MD_SIZE];
+  unsigned int size = 0;
+  MUST(EVP_Digest(bytes.data(), bytes.size(), hash, &size, EVP_sha256(), nullptr) == 1);
+  return {reinterpret_cast<char*>(hash), size};
+}
+
 }  // namespace skiff::pki

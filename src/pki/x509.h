@@ -41,6 +41,7 @@ struct Pair {
   std::string keyPem;
 };
 
+std::string sha256(std::string_view bytes);  // the raw 32 bytes
 std::string newEcKeyPem();                 // P-256
 std::string newRsaKeyPem(int bits = 2048);  // for service-account tokens
 Result<std::string> publicKeyPem(std::string_view keyPem);

@@ -1,0 +1,89 @@
+#include "apiserver/bootstrap.h"
+
+#include "apiserver/object_meta.h"
+#include "apiserver/status.h"
+#include "base/log.h"
+#include "base/strings.h"
+#include "codec/json.h"
+#include "rt/executor.h"
+
+namespace skiff::apiserver {
+namespace {
+
+using codec::Value;
+
+// The objects are created side by side, so that they share the store's group commits: a boot waits for a few syncs, not for
+// hundreds.
+constexpr size_t kWorkers = 32;
+
+const UserInfo& bootUser() {
+  static const UserInfo kUser{"system:apiserver", "", {"system:masters"}, {}};
+  return kUser;
+}
+
+struct Item {
+  ServedPtr resource;
+  DocumentEdit document;
+  std::string ns, name;
+};
+
+Result<std::optional<Item>> parseItem(Registry& registry, const std::string& json) {
+  auto document = std::make_shared<codec::Document>();
+  document->root = TRY(codec::parseJson(json, document->arena));
+  std::string_view apiVersion = document->root["apiVersion"].asString();
+  auto slash = cut(apiVersion, "/");
+  Item item;
+  item.resource = registry.resources().current()->findKind(slash ? slash->first : "", slash ? slash->second : apiVersion,
+                                                           document->root["kind"].asString());
+  if (!item.resource) return std::optional<Item>();  // switched off by runtimeConfig
+  item.ns = document->root["metadata"]["namespace"].str();
+  item.name = document->root["metadata"]["name"].str();
+  item.document = std::move(document);
+  if (registry.store().get(item.resource->keyOf(item.ns, item.name))) return std::optional<Item>();
+  return std::optional<Item>(std::move(item));
+}
+
+Status createItem(Registry& registry, const Item& item) {
+  ExpectedKind kind = expectedKind(*item.resource);
+  std::vector<std::string> unknown, warnings;
+  TRY(conformObject(item.document->root, kind, item.document->arena, unknown));
+  defaultObject(item.document->root, kind, item.document->arena);
+  WriteCall call;
+  call.user = &bootUser();
+  call.resource = item.resource;
+  call.ns = item.ns;
+  call.name = item.name;
+  call.fieldManager = "skiff";
+  call.warnings = &warnings;
+  call.admit = false;
+  auto created = registry.create(call, item.document);
+  if (created.ok() || created.failedWith(Reason::AlreadyExists)) return okStatus();
+  return std::move(created).error().wrap(concat("bootstrap ", item.resource->info->plural, ' ', item.name));
+}
+
+}  // namespace
+
+Status createBootstrapObjects(Registry& registry, const std::vector<std::string>& objects) {
+  std::vector<Item> missing;
+  for (const std::string& json : objects) {
+    std::optional<Item> item = TRY(parseItem(registry, json));
+    if (item) missing.push_back(*std::move(item));
+  }
+  if (missing.empty()) return okStatus();
+  auto workers = rt::Executor::create({.name = "bootstrap", .maxThreads = kWorkers, .maxQueue = missing.size()});
+  std::mutex mutex;  // guards first
+  std::optional<Error> first;
+  for (const Item& item : missing) {
+    workers->submit([&registry, &item, &mutex, &first] {
+      Status created = createItem(registry, item);
+      if (created.ok()) return;
+      std::lock_guard lock(mutex);
+      if (!first) first = created.error();
+    });
+  }
+  workers->stop();
+  if (first) return *std::move(first);
+  return okStatus();
+}
+
+}  // namespace skiff::apiserver

@@ -1,0 +1,78 @@
+// A CustomResourceDefinition as it is served: the same tables that built-in kinds have, made at run time, and the
+// structural schema that says what tables cannot (value validation, pruning below arbitrary structure).
+#pragma once
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/object.h"
+#include "api/schema.h"
+#include "base/result.h"
+#include "codec/value.h"
+
+namespace skiff::apiserver {
+
+class FieldErrors;
+struct StructuralSchema;  // structural_schema.h
+
+struct PrinterColumn {
+  std::string name, type, format, description, jsonPath;
+  int64_t priority = 0;
+};
+
+struct CustomVersion {
+  std::string name;
+  bool served = false, storage = false, deprecated = false;
+  std::string deprecationWarning;
+  bool hasStatus = false, hasScale = false;
+  std::string specReplicasPath, statusReplicasPath, labelSelectorPath;
+  std::vector<PrinterColumn> columns;
+  std::shared_ptr<const StructuralSchema> schema;  // null: everything is preserved (no schema)
+  bool preserveUnknown = false;
+  // Tables; what they view lives in the CustomResource.
+  api::ResourceInfo resource;
+  api::TypeInfo type;
+};
+
+class CustomResource {
+ public:
+  // From a validated definition whose names are accepted.
+  static Result<std::shared_ptr<const CustomResource>> create(const api::ObjectPtr& definition);
+  ~CustomResource();
+
+  const std::string& name() const { return name_; }
+  const std::string& group() const { return group_; }
+  const std::string& plural() const { return plural_; }
+  const std::string& listKind() const { return listKind_; }
+  const std::deque<CustomVersion>& versions() const { return versions_; }
+  const CustomVersion& storageVersion() const { return *storage_; }
+  const std::string& uid() const { return uid_; }
+  const codec::Value& spec() const { return definition_->root()["spec"]; }  // that the tables were made from
+
+ private:
+  CustomResource() = default;
+  struct Builder;
+  std::string name_, group_, plural_, singular_, kind_, listKind_, uid_;
+  bool namespaced_ = false;
+  api::ObjectPtr definition_;  // most views of the tables point into its tree
+  std::deque<CustomVersion> versions_;
+  CustomVersion* storage_ = nullptr;
+  // What the tables' views point into.
+  std::deque<std::string> strings_;
+  std::deque<std::vector<std::string_view>> views_;
+  std::deque<std::vector<api::SubresourceInfo>> subresources_;
+  std::deque<std::vector<api::FieldInfo>> fields_;
+  std::deque<api::TypeInfo> types_;
+};
+
+// Order of versions in discovery: v2 > v1 > v1beta2 > v1beta1 > v1alpha1 > others by name. >0: a stands before b.
+int compareVersions(std::string_view a, std::string_view b);
+
+// spec and schema of a definition, with upstream's texts.
+void validateDefinition(const codec::Value& definition, const codec::Value* old, FieldErrors& errors);
+// Defaults that depend on other fields: names.singular, names.listKind, storedVersions, conversion.
+void defaultDefinition(codec::Value& definition, codec::Arena& arena);
+
+}  // namespace skiff::apiserver

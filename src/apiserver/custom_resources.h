@@ -1,0 +1,42 @@
+// The life of CustomResourceDefinitions: names are accepted, resources served at once, and instances deleted with the
+// definition.
+#pragma once
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "apiserver/crd.h"
+#include "apiserver/registry.h"
+#include "rt/executor.h"
+
+namespace skiff::apiserver {
+
+class CustomResources {
+ public:
+  CustomResources(Registry& registry, rt::Executor& workers) : registry_(registry), workers_(workers) {}
+  // Serves what the store holds already.
+  Status load();
+  // After each write of any object, on the writer's thread.
+  void written(const ServedResource& resource, const api::ObjectPtr& object, bool removed);
+
+ private:
+  struct Served {
+    std::shared_ptr<const CustomResource> resource;
+    bool terminating = false;
+  };
+  void accept(const api::ObjectPtr& definition);
+  void serve(const api::ObjectPtr& definition);
+  void drop(std::string_view name);
+  void publishLocked();
+  void removeInstances(const std::string& name);
+  void finishIfEmpty(const std::string& name);
+  std::string conflictOf(const api::Object& definition);
+
+  Registry& registry_;
+  rt::Executor& workers_;
+  std::mutex mutex_;  // guards served_
+  std::map<std::string, Served, std::less<>> served_;  // by name of the definition
+};
+
+}  // namespace skiff::apiserver

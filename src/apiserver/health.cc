@@ -1,0 +1,104 @@
+#include "apiserver/health.h"
+
+#include <sys/utsname.h>
+
+#include "apiserver/status.h"
+#include "base/strings.h"
+
+namespace skiff::apiserver {
+namespace {
+
+using codec::Value;
+
+constexpr std::string_view kEndpoints[] = {"/healthz", "/livez", "/readyz"};
+// "shutdown" fails while the server stops, so that load balancers look elsewhere; only readiness asks it.
+constexpr std::string_view kChecks[] = {"ping", "log", "etcd", "shutdown"};
+
+std::string_view endpointOf(std::string_view path) {
+  for (std::string_view endpoint : kEndpoints)
+    if (path == endpoint || (path.starts_with(endpoint) && path[endpoint.size()] == '/')) return endpoint;
+  return {};
+}
+
+std::vector<std::string_view> checksOf(std::string_view endpoint) {
+  std::vector<std::string_view> checks(std::begin(kChecks), std::end(kChecks));
+  if (endpoint != "/readyz") checks.pop_back();
+  return checks;
+}
+
+}  // namespace
+
+bool isHealthPath(std::string_view path) { return !endpointOf(path).empty(); }
+
+bool Health::passes(std::string_view check) const {
+  if (check == "shutdown") return !stopping_;
+  return true;  // the store is in this process: when it is broken, its writes say so
+}
+
+void Health::serve(Exchange& exchange) {
+  std::string_view path = exchange.request().path;
+  std::string_view endpoint = endpointOf(path);
+  std::vector<std::string_view> checks = checksOf(endpoint);
+  while (path.ends_with('/')) path.remove_suffix(1);
+  if (path.size() > endpoint.size()) {
+    std::string_view one = path.substr(endpoint.size() + 1);
+    if (std::ranges::find(checks, one) == checks.end()) return exchange.text(404, "404 page not found\n");
+    return passes(one) ? exchange.text(200, "ok") : exchange.text(500, concat("internal server error: ", one, " failed\n"));
+  }
+  std::vector<std::string> excluded = exchange.query.all("exclude");
+  std::string report;
+  bool good = true;
+  for (std::string_view check : checks) {
+    if (std::ranges::find(excluded, check) != excluded.end()) {
+      report += concat("[+]", check, " excluded: ok\n");
+      continue;
+    }
+    bool pass = passes(check);
+    good &= pass;
+    report += pass ? concat("[+]", check, " ok\n") : concat("[-]", check, " failed: reason withheld\n");
+  }
+  std::string_view name = endpoint.substr(1);
+  if (!good) return exchange.text(500, concat(report, name, " check failed\n"));
+  if (!exchange.query.has("verbose")) return exchange.text(200, "ok");
+  exchange.text(200, concat(report, name, " check passed\n"));
+}
+
+std::vector<std::string> Health::paths() {
+  std::vector<std::string> out;
+  for (std::string_view endpoint : kEndpoints) {
+    out.emplace_back(endpoint);
+    for (std::string_view check : checksOf(endpoint)) out.push_back(concat(endpoint, '/', check));
+  }
+  return out;
+}
+
+void serveVersion(Exchange& exchange) {
+  codec::Arena arena;
+  Value out = Value::map();
+  auto set = [&](std::string_view key, std::string_view value) { out.set(arena, key, Value::string(value)); };
+  utsname machine{};
+  uname(&machine);
+  std::string_view arch = std::string_view(machine.machine) == "aarch64" ? "arm64" : "amd64";
+  std::string platform = concat("linux/", arch);
+  set("major", "1");
+  set("minor", "37");
+  set("emulationMajor", "1");
+  set("emulationMinor", "37");
+  set("minCompatibilityMajor", "1");
+  set("minCompatibilityMinor", "36");
+  set("gitVersion", "v1.37.2+skiff");
+  set("gitCommit", "unknown");
+  set("gitTreeState", "clean");
+  set("buildDate", "1970-01-01T00:00:00Z");
+  set("goVersion", "none");
+  set("compiler", "gcc");
+  set("platform", platform);
+  net::Response response;
+  response.headers = exchange.headers("application/json");
+  auto body = encodeDocument(out, nullptr, Format::Json, true);
+  if (!body.ok()) return exchange.fail(body.error());
+  response.body.push_back(std::move(body).value());
+  exchange.respond(std::move(response));
+}
+
+}  // namespace skiff::apiserver

@@ -1,0 +1,30 @@
+// /healthz, /livez and /readyz with their single checks, /version, and the index of paths.
+#pragma once
+#include <atomic>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "apiserver/exchange.h"
+#include "store/store.h"
+
+namespace skiff::apiserver {
+
+bool isHealthPath(std::string_view path);
+
+class Health {
+ public:
+  explicit Health(const store::Store& store) : store_(store) {}
+  void serve(Exchange& exchange);
+  void stopping() { stopping_ = true; }
+  static std::vector<std::string> paths();
+
+ private:
+  bool passes(std::string_view check) const;
+  const store::Store& store_;
+  std::atomic<bool> stopping_ = false;
+};
+
+void serveVersion(Exchange& exchange);
+
+}  // namespace skiff::apiserver

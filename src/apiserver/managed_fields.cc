@@ -1,0 +1,71 @@
+#include "apiserver/managed_fields.h"
+
+#include "api/apply.h"
+#include "apiserver/object_codec.h"
+#include "apiserver/version_convert.h"
+#include "base/strings.h"
+
+namespace skiff::apiserver {
+namespace {
+
+using codec::Arena;
+using codec::Value;
+
+constexpr size_t kMaxManagerBytes = 128;
+
+// The endpoint's own half: a main resource does not own the status, its status subresource owns nothing else.
+api::FieldSet ignoredFields(const api::ResourceInfo& info, std::string_view subresource) {
+  api::FieldSet ignored;
+  if (info.subresource("status") == nullptr) return ignored;
+  if (subresource.empty()) {
+    ignored.at(api::fieldElement("status")).member = true;
+  } else if (subresource == "status") {
+    ignored.at(api::fieldElement("spec")).member = true;
+  }
+  return ignored;
+}
+
+api::FieldManager managerOf(const api::ResourceInfo& info, std::string_view subresource, bool custom) {
+  api::FieldManager::Options options;
+  options.type = info.type;
+  options.apiVersion = api::apiVersionOf(info.group, info.version);
+  options.kind = std::string(info.kind);
+  options.subresource = std::string(subresource);
+  options.ignored = ignoredFields(info, subresource);
+  if (!custom) {
+    options.convert = [&info](const Value& object, std::string_view apiVersion,
+                              Arena& arena) -> std::optional<api::FieldManager::AtVersion> {
+      auto slash = cut(apiVersion, "/");
+      const api::ResourceInfo* other = api::findResource(slash ? slash->first : "", slash ? slash->second : apiVersion,
+                                                         info.plural);
+      if (!other) return std::nullopt;
+      Value converted = object.clone(arena);
+      if (!convertObject(converted, info, *other, false, arena).ok()) return std::nullopt;
+      return api::FieldManager::AtVersion{converted, other->type};
+    };
+  }
+  return api::FieldManager(std::move(options));
+}
+
+}  // namespace
+
+std::string defaultFieldManager(std::string_view userAgent) {
+  std::string_view name = userAgent.substr(0, userAgent.find('/'));
+  return std::string(name.substr(0, kMaxManagerBytes));
+}
+
+void trackManagedFields(Value& object, const Value* live, const WriteCall& call, WallTime now, Arena& arena) {
+  const ServedResource& resource = *call.resource;
+  const api::ResourceInfo& info = *resource.storage;
+  if (live) api::keepManagedFieldTimes(*live, object, arena);
+  object = managerOf(info, call.subresource, resource.custom != nullptr)
+               .update(live, object, call.fieldManager.empty() ? "unknown" : call.fieldManager, now, arena);
+}
+
+Result<Value> applyManaged(const Value* live, const Value& config, const ServedResource& resource, const ApplyCall& how,
+                           WallTime now, Arena& arena) {
+  api::FieldManager manager = managerOf(*resource.info, how.subresource, resource.custom != nullptr);
+  return manager.apply(live, config, {how.manager, how.force, now}, arena);
+}
+
+}  // namespace skiff::apiserver

@@ -1,0 +1,368 @@
+#include "apiserver/node_proxy.h"
+
+#include "apiserver/list.h"
+#include "apiserver/status.h"
+#include "base/log.h"
+#include "base/strings.h"
+#include "net/http_client.h"
+
+namespace skiff::apiserver {
+namespace {
+
+using codec::Value;
+
+constexpr size_t kMaxStreams = 512;            // logs, execs and proxied requests at the same time
+constexpr milliseconds kConnectTimeout{10000};
+constexpr milliseconds kHeaderTimeout{60000};
+constexpr milliseconds kIdleTimeout{4 * 3600 * 1000};  // upstream's streaming idle timeout
+constexpr int kDefaultKubeletPort = 10250;
+constexpr size_t kCopyBuffer = 32 * 1024;
+constexpr size_t kHighWater = 1024 * 1024;  // unread answer bytes of a slow client
+
+// Headers of one connection, not of the message (RFC 9110, 7.6.1).
+bool isHopHeader(std::string_view name) {
+  constexpr std::string_view kHop[] = {"connection",        "keep-alive", "proxy-authenticate", "proxy-authorization",
+                                       "te",                "trailer",    "transfer-encoding",  "upgrade",
+                                       "content-length",    "host"};
+  return std::ranges::find(kHop, toLower(name)) != std::end(kHop);
+}
+
+// "https:web:8443" -> scheme, name, port; "web" -> "", web, "".
+struct ProxyName {
+  std::string scheme, name, port;
+};
+std::optional<ProxyName> splitProxyName(std::string_view text) {
+  auto parts = split(text, ':');
+  if (parts.size() == 1) return ProxyName{"", std::string(parts[0]), ""};
+  if (parts.size() == 2) return ProxyName{"", std::string(parts[0]), std::string(parts[1])};
+  if (parts.size() == 3 && (parts[0] == "http" || parts[0] == "https" || parts[0].empty()))
+    return ProxyName{std::string(parts[0]), std::string(parts[1]), std::string(parts[2])};
+  return std::nullopt;
+}
+
+bool hasContainer(const Value& pod, std::string_view name) {
+  for (std::string_view list : {"containers", "initContainers", "ephemeralContainers"})
+    for (const Value& container : pod["spec"][list].items())
+      if (container["name"].asString() == name) return true;
+  return false;
+}
+
+// The container that is meant: the named one, the default annotation's, or the only one.
+Result<std::string> chooseContainer(const Value& pod, std::string_view asked, bool annotated) {
+  std::string_view podName = pod["metadata"]["name"].asString();
+  if (!asked.empty()) {
+    if (!hasContainer(pod, asked)) return badRequest(concat("container ", asked, " is not valid for pod ", podName));
+    return std::string(asked);
+  }
+  const Value& containers = pod["spec"]["containers"];
+  std::string_view preferred = pod["metadata"]["annotations"]["kubectl.kubernetes.io/default-container"].asString();
+  if (annotated && !preferred.empty() && hasContainer(pod, preferred)) return std::string(preferred);
+  if (containers.size() == 1) return containers.at(0)["name"].str();
+  std::vector<std::string_view> names, inits;
+  for (const Value& container : containers.items()) names.push_back(container["name"].asString());
+  for (const Value& container : pod["spec"]["initContainers"].items()) inits.push_back(container["name"].asString());
+  std::string text = concat("a container name must be specified for pod ", podName, ", choose one of: [", join(names, " "), "]");
+  if (!inits.empty()) text += concat(" or one of the init containers: [", join(inits, " "), "]");
+  return badRequest(text);
+}
+
+std::string_view nodeAddress(const Value& node) {
+  for (std::string_view type : {"InternalIP", "Hostname", "ExternalIP"})
+    for (const Value& address : node["status"]["addresses"].items())
+      if (address["type"].asString() == type) return address["address"].asString();
+  return {};
+}
+
+void copyStream(net::ByteStream& from, net::ByteStream& to) {
+  std::string buffer(kCopyBuffer, '\0');
+  for (;;) {
+    auto count = from.read(buffer.data(), buffer.size());
+    if (!count.ok()) {
+      to.close();
+      return;
+    }
+    if (*count == 0) return to.closeWrite();
+    if (!to.write(std::string_view(buffer).substr(0, *count)).ok()) {
+      from.close();
+      return;
+    }
+  }
+}
+
+// Both directions until both are over.
+void joinStreams(std::unique_ptr<net::ByteStream> client, std::unique_ptr<net::ByteStream> backend) {
+  rt::Thread back("proxy-back", [&] { copyStream(*backend, *client); });
+  copyStream(*client, *backend);
+  back.join();
+  client->close();
+  backend->close();
+}
+
+}  // namespace
+
+struct NodeProxy::Target {
+  std::string scheme = "https", host;
+  uint16_t port = 0;
+  std::string path;   // with prefix
+  std::string query;
+  bool empty = false;  // nothing to ask: 204 (log of a pod that has no node)
+  bool kubelet = true;  // show our client certificate
+};
+
+NodeProxy::NodeProxy(Options options, Registry& registry)
+    : options_(std::move(options)),
+      registry_(registry),
+      workers_(rt::Executor::create({.name = "node-proxy", .maxThreads = kMaxStreams, .maxQueue = 64})) {
+  net::TlsContext::Client client;
+  client.caPem = options_.kubeletCaPem;
+  client.keyPair = {options_.kubeletClientCert, options_.kubeletClientKey};
+  client.insecureSkipVerify = options_.kubeletCaPem.empty();  // as upstream without --kubelet-certificate-authority
+  client.alpn = {"http/1.1"};
+  if (auto tls = net::TlsContext::client(std::move(client)); tls.ok()) tls_ = std::move(tls).value();
+  else log::warn("Cannot set up TLS towards kubelets", {{"err", tls.error().message()}});
+}
+
+NodeProxy::~NodeProxy() { stop(); }
+void NodeProxy::stop() { workers_->stop(); }
+
+void NodeProxy::serve(ExchangePtr exchange) {
+  if (!workers_->submit([this, exchange] { run(exchange); }))
+    exchange->fail(tooManyRequests("Too many requests, please try again later.", 1));
+}
+
+void NodeProxy::run(const ExchangePtr& exchange) {
+  auto target = resolve(*exchange);
+  if (!target.ok()) return exchange->fail(target.error());
+  if (target->empty) {
+    net::Response response;
+    response.status = 204;
+    response.headers = exchange->headers("");
+    return exchange->respond(std::move(response));
+  }
+  bool upgrade = !exchange->request().headers.get("upgrade").empty();
+  upgrade ? forwardUpgrade(exchange, *target) : forward(exchange, *target);
+}
+
+Result<codec::DocumentPtr> NodeProxy::object(std::string_view resource, std::string_view ns, std::string_view name) const {
+  ServedPtr served = registry_.resources().current()->find("", "v1", resource);
+  return TRY(registry_.get(*served, ns, name))->document();
+}
+
+Result<NodeProxy::Target> NodeProxy::resolve(Exchange& exchange) {
+  const RequestInfo& info = exchange.info;
+  if (info.subresource == "proxy") return proxyTarget(exchange);
+  codec::DocumentPtr pod = TRY(object("pods", info.ns, info.parts[1]));
+  return podTarget(exchange, pod->root);
+}
+
+Result<NodeProxy::Target> NodeProxy::nodeTarget(std::string_view nodeName, std::string path) {
+  codec::DocumentPtr node = TRY(object("nodes", "", nodeName));
+  Target target;
+  target.host = std::string(nodeAddress(node->root));
+  if (target.host.empty()) return internalError(concat("no preferred addresses found; known addresses: []"));
+  int64_t port = node->root["status"]["daemonEndpoints"]["kubeletEndpoint"]["Port"].asInt(kDefaultKubeletPort);
+  target.port = uint16_t(port > 0 && port < 65536 ? port : kDefaultKubeletPort);
+  target.path = std::move(path);
+  return target;
+}
+
+Result<NodeProxy::Target> NodeProxy::podTarget(Exchange& exchange, const Value& pod) {
+  const RequestInfo& info = exchange.info;
+  std::string_view nodeName = pod["spec"]["nodeName"].asString();
+  bool isLog = info.subresource == "log", isForward = info.subresource == "portforward";
+  std::string container;
+  if (!isForward) container = TRY(chooseContainer(pod, exchange.query.get("container"), true));
+  if (nodeName.empty()) {
+    if (!isLog) return badRequest(concat("pod ", info.parts[1], " does not have a host assigned"));
+    Target nothing;
+    nothing.empty = true;
+    return nothing;
+  }
+  std::string where = concat('/', percentEncode(info.ns), '/', percentEncode(info.parts[1]));
+  std::string path;
+  if (isLog) path = concat("/containerLogs", where, '/', percentEncode(container));
+  else if (isForward) path = concat("/portForward", where);
+  else path = concat('/', info.subresource, where, '/', percentEncode(container));
+  Target target = TRY(nodeTarget(nodeName, std::move(path)));
+  // The kubelet names its switches otherwise than the API's options do.
+  std::vector<std::pair<std::string, std::string>> query;
+  for (const auto& [key, value] : exchange.query.items()) {
+    if (key == "container") continue;
+    bool stream = key == "stdin" || key == "stdout" || key == "stderr";
+    if (stream && !isLog) {
+      if (Query(concat("x=", value)).flag("x").value_or(false)) query.emplace_back(key == "stdin" ? "input" : key == "stdout" ? "output" : "error", "1");
+    } else if (key == "tty" && !isLog) {
+      if (Query(concat("x=", value)).flag("x").value_or(false)) query.emplace_back("tty", "1");
+    } else {
+      query.emplace_back(key, value);
+    }
+  }
+  target.query = net::buildQuery(query);
+  return target;
+}
+
+Result<NodeProxy::Target> NodeProxy::proxyTarget(Exchange& exchange) {
+  const RequestInfo& info = exchange.info;
+  auto name = splitProxyName(info.parts[1]);
+  if (!name) return badRequest(concat("invalid ", info.resource, " request ", quoted(info.parts[1])));
+  // What follows ".../proxy" is the backend's path, byte for byte.
+  std::string_view raw = exchange.request().path;
+  size_t at = raw.find("/proxy", raw.find(concat('/', info.resource, '/')));
+  std::string tail(at == std::string_view::npos ? "" : raw.substr(at + 6));
+  if (tail.empty()) tail = "/";
+  Target target;
+  if (info.resource == "nodes") {
+    target = TRY(nodeTarget(name->name, tail));
+    if (auto port = parseUint(name->port); port && *port < 65536) target.port = uint16_t(*port);
+    if (!name->scheme.empty()) target.scheme = name->scheme;
+  } else if (info.resource == "services") {
+    target = TRY(serviceTarget(exchange, name->scheme, name->name, name->port));
+  } else {
+    codec::DocumentPtr pod = TRY(object("pods", info.ns, name->name));
+    target.kubelet = false;
+    target.scheme = name->scheme.empty() ? "http" : name->scheme;
+    target.host = pod->root["status"]["podIP"].str();
+    if (target.host.empty()) return badRequest("address not allowed");
+    auto port = parseUint(name->port);
+    if (!name->port.empty() && (!port || *port > 65535)) return badRequest(concat("invalid port ", quoted(name->port)));
+    if (!port)
+      for (const Value& container : pod->root["spec"]["containers"].items())
+        if (!port && !container["ports"].empty()) port = uint64_t(container["ports"].at(0)["containerPort"].asInt());
+    target.port = uint16_t(port.value_or(80));
+  }
+  target.path = std::move(tail);
+  target.query = exchange.request().query;
+  return target;
+}
+
+Result<NodeProxy::Target> NodeProxy::serviceTarget(Exchange& exchange, std::string_view scheme, std::string_view name,
+                                                   std::string_view port) {
+  const std::string& ns = exchange.info.ns;
+  Error none(Reason::ServiceUnavailable, concat("no endpoints available for service ", quoted(name)));
+  auto service = object("services", ns, name);
+  if (!service.ok()) return none;
+  std::string portName(port);
+  bool portKnown = false;
+  for (const Value& entry : (*service)->root["spec"]["ports"].items()) {
+    bool same = port.empty() || entry["name"].asString() == port || std::to_string(entry["port"].asInt()) == port;
+    if (!same) continue;
+    portName = entry["name"].str();
+    portKnown = true;
+    break;
+  }
+  if (!portKnown) return Error(Reason::ServiceUnavailable, concat("no service port ", quoted(port), " found for service ", quoted(name)));
+  ServedPtr slices = registry_.resources().current()->find("discovery.k8s.io", "v1", "endpointslices");
+  ListPage page = TRY(listPage(registry_, *slices, ns, {}));
+  for (const api::ObjectPtr& slice : page.items) {
+    if (slice->labels()["kubernetes.io/service-name"].asString() != name) continue;
+    for (const Value& slicePort : slice->root()["ports"].items()) {
+      if (slicePort["name"].asString() != portName) continue;
+      for (const Value& endpoint : slice->root()["endpoints"].items()) {
+        const Value& ready = endpoint["conditions"]["ready"];
+        if (ready.isBool() && !ready.asBool()) continue;
+        Target target;
+        target.kubelet = false;
+        target.scheme = scheme.empty() ? "http" : std::string(scheme);
+        target.host = endpoint["addresses"].at(0).str();
+        target.port = uint16_t(slicePort["port"].asInt());
+        return target;
+      }
+    }
+  }
+  return none;
+}
+
+namespace {
+
+net::Request outgoing(const Exchange& exchange, const std::string& path, const std::string& query, const std::string& host) {
+  net::Request request;
+  request.method = exchange.request().method;
+  request.path = path;
+  request.query = query;
+  request.httpMajor = 1;
+  for (const auto& [name, value] : exchange.request().headers.items())
+    // The caller's credentials are for us alone.
+    if (!isHopHeader(name) && !equalsIgnoreCase(name, "authorization") && !toLower(name).starts_with("impersonate-"))
+      request.headers.add(name, value);
+  request.headers.set("host", host);
+  request.body = exchange.request().body;
+  return request;
+}
+
+Error backendError(const Error& error) {
+  return {Reason::ServiceUnavailable, concat("error trying to reach service: ", error.message())};
+}
+
+}  // namespace
+
+void NodeProxy::forward(const ExchangePtr& exchange, const Target& target) {
+  net::Endpoint endpoint;
+  endpoint.host = target.host;
+  endpoint.port = target.port;
+  if (target.scheme == "https") {
+    endpoint.tls = tls_;
+    if (!target.kubelet) {
+      auto plain = net::TlsContext::client({.insecureSkipVerify = true, .alpn = {"http/1.1"}});
+      if (!plain.ok()) return exchange->fail(plain.error());
+      endpoint.tls = std::move(plain).value();
+    }
+  }
+  auto client = net::HttpClient::create({.endpoint = endpoint, .connectTimeout = kConnectTimeout, .forceHttp1 = true});
+  auto answer = client->stream(outgoing(*exchange, target.path, target.query, concat(target.host, ':', target.port)), kHeaderTimeout);
+  if (!answer.ok()) return exchange->fail(target.kubelet ? internalError(answer.error().message()) : backendError(answer.error()));
+  net::ResponseStream& stream = **answer;
+  net::Headers headers;
+  for (const auto& [name, value] : stream.headers().items())
+    if (!isHopHeader(name)) headers.add(name, value);
+  auto writer = exchange->writer();
+  writer->begin(stream.status(), std::move(headers));
+  // A client that goes away ends the backend's stream, and so this loop.
+  std::shared_ptr<net::ResponseStream> shared(std::move(answer).value());
+  writer->onClose([shared] { shared->cancel(); });
+  while (!writer->closed()) {
+    auto piece = shared->next(kIdleTimeout);
+    if (!piece.ok() || piece->empty()) break;
+    writer->write(SharedBytes(std::move(piece).value()));
+    if (writer->pendingBytes() > kHighWater) {
+      auto drained = std::make_shared<std::atomic<bool>>(false);
+      writer->onDrain([drained] {
+        drained->store(true);
+        drained->notify_all();
+      });
+      drained->wait(false);
+    }
+  }
+  writer->finish();
+  if (auto call = std::exchange(exchange->onAnswer, nullptr)) call(200);
+}
+
+void NodeProxy::forwardUpgrade(const ExchangePtr& exchange, const Target& target) {
+  net::Endpoint endpoint;
+  endpoint.host = target.host;
+  endpoint.port = target.port;
+  if (target.scheme == "https") endpoint.tls = tls_;
+  auto client = net::HttpClient::create({.endpoint = endpoint, .connectTimeout = kConnectTimeout, .forceHttp1 = true});
+  net::Request request = outgoing(*exchange, target.path, target.query, concat(target.host, ':', target.port));
+  request.headers.set("connection", "Upgrade");
+  request.headers.set("upgrade", exchange->request().headers.get("upgrade"));
+  net::Response answer;
+  auto backend = client->upgrade(std::move(request), &answer, kHeaderTimeout);
+  if (!backend.ok()) {
+    if (answer.status >= 400) {
+      answer.headers.remove("content-length");
+      answer.headers.remove("transfer-encoding");
+      return exchange->respond(std::move(answer));
+    }
+    return exchange->fail(internalError(concat("error dialing backend: ", backend.error().message())));
+  }
+  net::Headers headers;
+  for (const auto& [name, value] : answer.headers.items()) headers.add(name, value);
+  auto shared = std::make_shared<std::unique_ptr<net::ByteStream>>(std::move(backend).value());
+  Status upgraded = exchange->writer()->upgrade(101, std::move(headers), [shared](std::unique_ptr<net::ByteStream> front) {
+    joinStreams(std::move(front), std::move(*shared));
+  });
+  if (auto call = std::exchange(exchange->onAnswer, nullptr)) call(101);
+  if (!upgraded.ok()) exchange->fail(badRequest(upgraded.error().message()));
+}
+
+}  // namespace skiff::apiserver

@@ -1,0 +1,334 @@
+#include "apiserver/object_codec.h"
+
+#include "api/convert.h"
+#include "apiserver/crd.h"
+#include "apiserver/structural_schema.h"
+#include "apiserver/version_convert.h"
+#include "base/strings.h"
+#include "codec/json.h"
+#include "codec/yaml.h"
+
+namespace skiff::apiserver {
+namespace {
+
+using codec::Arena;
+using codec::Member;
+using codec::Value;
+
+// Bodies deeper than this are refused: no kind needs more, and recursive walks stay within a worker's stack.
+constexpr int kMaxDepth = 512;
+// How much of a foreign body an error message repeats.
+constexpr size_t kMaxQuotedBody = 256;
+
+std::string summarize(std::string_view bytes) {
+  if (bytes.empty()) return "<empty>";
+  std::string_view head = bytes.substr(0, kMaxQuotedBody);
+  std::string text = bytes.front() == '{' ? std::string(head) : hexEncode(head);
+  return head.size() < bytes.size() ? text + " ..." : text;
+}
+
+Error unrecognized(std::string_view kind, std::string_view why, std::string_view bytes) {
+  return badRequest(concat("the object provided is unrecognized (must be of type ", kind,
+                           "): couldn't get version/kind; json parse error: ", why, " (", summarize(bytes), ")"));
+}
+
+std::string_view goKind(const Value& value) {
+  switch (value.kind()) {
+    case Value::Kind::List: return "array";
+    case Value::Kind::String: return "string";
+    case Value::Kind::Bool: return "bool";
+    default: return "number";
+  }
+}
+
+// Go's package of the internal types of a group: "rbac" of "rbac.authorization.k8s.io".
+std::string_view internalPackage(std::string_view group) {
+  return group.empty() ? "core" : group.substr(0, group.find('.'));
+}
+
+// A body may leave out apiVersion and kind; what it says must fit.
+Status checkKind(const Value& body, const ExpectedKind& expected) {
+  std::string_view apiVersion = body["apiVersion"].asString(), kind = body["kind"].asString();
+  std::string wanted = api::apiVersionOf(expected.group, expected.version);
+  if (apiVersion.empty()) apiVersion = wanted;
+  if (kind.empty()) kind = expected.kind;
+  if (apiVersion == wanted && kind == expected.kind) return okStatus();
+  auto slash = cut(apiVersion, "/");
+  std::string_view group = slash ? slash->first : "", version = slash ? slash->second : apiVersion;
+  if (expected.custom) {
+    if (apiVersion != wanted)
+      return badRequest(concat("the API version in the data (", apiVersion, ") does not match the expected API version (",
+                               wanted, ")"));
+    return badRequest(concat(kind, " in version ", quoted(version), " cannot be handled as a ", expected.kind,
+                             ": kind does not match"));
+  }
+  std::string head = concat(kind, " in version ", quoted(version), " cannot be handled as a ", expected.kind, ": ");
+  bool listKind = kind.ends_with("List") && api::findKind(group, version, kind.substr(0, kind.size() - 4));
+  if (!listKind && !api::findKind(group, version, kind))
+    return badRequest(concat(head, "no kind ", quoted(kind), " is registered for version ", quoted(apiVersion),
+                             " in scheme \"pkg/runtime/scheme.go:111\""));
+  return badRequest(concat(head, "converting (", version, ".", kind, ") to (", internalPackage(expected.group), ".",
+                           expected.kind, "): unknown conversion"));
+}
+
+Status readText(const SharedBytes& body, Format format, const ExpectedKind& expected, codec::Document& document,
+                std::vector<std::string>& duplicates) {
+  if (format == Format::Yaml) {
+    auto parsed = codec::parseYaml(body.view(), document.arena, &duplicates);
+    if (!parsed.ok())
+      return badRequest(concat("error converting YAML to JSON: ", parsed.error().message()));
+    document.root = *parsed;
+  } else {
+    codec::JsonOptions options;
+    options.duplicates = &duplicates;
+    options.maxDepth = kMaxDepth;
+    auto parsed = codec::parseJson(body.view(), document.arena, options);
+    if (!parsed.ok()) return unrecognized(expected.kind, parsed.error().message(), body.view());
+    document.root = *parsed;
+  }
+  if (document.root.isNull()) document.root = Value::map();
+  if (!document.root.isMap())
+    return unrecognized(expected.kind,
+                        concat("json: cannot unmarshal ", goKind(document.root),
+                               " into Go value of type struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; "
+                               "Kind string \"json:\\\"kind,omitempty\\\"\" }"),
+                        body.view());
+  for (std::string_view key : {"apiVersion", "kind"})
+    if (const Value* value = document.root.find(key); value && !value->isString() && !value->isNull())
+      return unrecognized(expected.kind,
+                          concat("json: cannot unmarshal ", value->isMap() ? "object" : goKind(*value),
+                                 " into Go struct field .", key, " of type string"),
+                          body.view());
+  return okStatus();
+}
+
+Status readProtobuf(const SharedBytes& body, const ExpectedKind& expected, codec::Document& document) {
+  auto envelope = api::unwrapProtobuf(body.view());
+  if (!envelope.ok())
+    return badRequest(concat("the object provided is unrecognized (must be of type ", expected.kind, "): ",
+                             envelope.error().message()));
+  Value head = Value::map();
+  head.set(document.arena, "apiVersion", Value::text(document.arena, envelope->apiVersion));
+  head.set(document.arena, "kind", Value::text(document.arena, envelope->kind));
+  TRY(checkKind(head, expected));
+  if (!expected.type) return badRequest("protobuf is not supported for this kind");
+  auto decoded = api::decodeProtobuf(envelope->raw, *expected.type, document.arena);
+  if (!decoded.ok())
+    return badRequest(concat(expected.kind, " in version ", quoted(expected.version), " cannot be handled as a ",
+                             expected.kind, ": ", decoded.error().message()));
+  document.root = *decoded;
+  if (document.root.isNull()) document.root = Value::map();
+  return okStatus();
+}
+
+Status reportFields(std::vector<std::string> problems, const ExpectedKind& expected, FieldValidation validation,
+                    std::vector<std::string>& warnings) {
+  if (problems.empty() || validation == FieldValidation::Ignore) return okStatus();
+  if (validation == FieldValidation::Strict)
+    return badRequest(concat(expected.kind, " in version ", quoted(expected.version), " cannot be handled as a ",
+                             expected.kind, ": strict decoding error: ", join(problems, ", ")));
+  for (std::string& problem : problems) warnings.push_back(std::move(problem));
+  return okStatus();
+}
+
+const api::TypeInfo* objectMetaType() { return api::findType("meta/v1", "ObjectMeta"); }
+
+size_t fieldIndex(const api::TypeInfo& type, std::string_view key) {
+  const api::FieldInfo* field = type.field(key);
+  return field ? size_t(field - type.fields.data()) : type.fields.size();
+}
+
+// One object, and the forms of it in other versions, made when somebody asks for them.
+class StoredObject final : public store::Attachment {
+ public:
+  explicit StoredObject(api::ObjectPtr object) : object_(std::move(object)) {}
+  const api::ObjectPtr& object() const { return object_; }
+
+  Result<api::ObjectPtr> inVersion(const ServedResource& resource) const {
+    std::lock_guard lock(mutex_);
+    for (const auto& [info, object] : others_)
+      if (info == resource.info) return object;
+    auto document = codec::cloneDocument(object_->root());
+    if (resource.custom) document->arena.keep(resource.custom);
+    TRY(convertObject(document->root, *resource.storage, *resource.info, resource.custom != nullptr, document->arena));
+    api::ObjectPtr made = api::Object::fromDocument(std::move(document), resource.info->type);
+    others_.emplace_back(resource.info, made);
+    return made;
+  }
+
+ private:
+  api::ObjectPtr object_;
+  mutable std::mutex mutex_;  // guards others_
+  mutable std::vector<std::pair<const api::ResourceInfo*, api::ObjectPtr>> others_;
+};
+
+Result<std::shared_ptr<const StoredObject>> attached(const store::RecordPtr& record, const ServedResource& resource) {
+  if (auto attachment = record->attachment())
+    if (auto stored = std::dynamic_pointer_cast<const StoredObject>(attachment)) return stored;
+  auto document = std::make_shared<codec::Document>();
+  if (resource.custom) document->arena.keep(resource.custom);
+  std::string_view bytes = record->value().view();
+  if (bytes.starts_with(api::kProtobufMagic)) {
+    api::Envelope envelope = TRY(api::unwrapProtobuf(bytes));
+    const api::TypeInfo* type = resource.storage->type;
+    std::string_view apiVersion = envelope.apiVersion, kind = envelope.kind;
+    const api::ResourceInfo* stored = resource.storage;
+    // An older server may have stored another version.
+    auto slash = cut(apiVersion, "/");
+    std::string_view version = slash ? slash->second : apiVersion;
+    if (version != resource.storage->version || (slash ? slash->first : "") != resource.storage->group) {
+      const api::ResourceInfo* other =
+          api::findResourceByKind(slash ? slash->first : "", version, kind);
+      if (!other) return internalError(concat("stored object has unknown version ", apiVersion));
+      stored = other;
+      type = other->type;
+    }
+    document->root = TRY(api::decodeProtobuf(envelope.raw, *type, document->arena));
+    setTypeMeta(document->root, document->arena, document->arena.copy(apiVersion), document->arena.copy(kind));
+    if (stored != resource.storage)
+      TRY(convertObject(document->root, *stored, *resource.storage, false, document->arena));
+  } else {
+    codec::JsonOptions options;
+    document->root = TRY(codec::parseJson(bytes, document->arena, options));
+    std::string wanted = api::apiVersionOf(resource.storage->group, resource.storage->version);
+    if (document->root["apiVersion"].asString() != wanted)
+      setTypeMeta(document->root, document->arena, document->arena.copy(wanted), document->root["kind"].asString());
+  }
+  std::string revision = std::to_string(record->modRevision());
+  setMetadata(document->root, document->arena, "resourceVersion", Value::text(document->arena, revision));
+  auto object = api::Object::fromDocument(std::move(document), resource.storage->type);
+  auto kept = record->attach(std::make_shared<StoredObject>(std::move(object)));
+  auto stored = std::dynamic_pointer_cast<const StoredObject>(kept);
+  if (!stored) return internalError("a record carries a foreign attachment");
+  return stored;
+}
+
+}  // namespace
+
+ExpectedKind expectedKind(const ServedResource& resource) {
+  const api::ResourceInfo& info = *resource.info;
+  return {info.group, info.version, info.kind, resource.custom ? nullptr : info.type, resource.customVersion};
+}
+
+ExpectedKind expectedKind(std::string_view group, std::string_view version, std::string_view kind) {
+  return {group, version, kind, api::findKind(group, version, kind), nullptr};
+}
+
+Status conformObject(Value& object, const ExpectedKind& expected, Arena& arena, std::vector<std::string>& unknown) {
+  if (expected.custom) return conformCustom(object, *expected.custom, arena, unknown);
+  if (!expected.type) return okStatus();
+  api::DecodeReport report;
+  TRY(api::conform(object, *expected.type, arena, report));
+  for (std::string& field : report.unknownFields) unknown.push_back(std::move(field));
+  return okStatus();
+}
+
+void defaultObject(Value& object, const ExpectedKind& expected, Arena& arena) {
+  if (expected.custom) {
+    defaultCustom(object, *expected.custom, arena);
+  } else if (expected.type) {
+    api::applyDefaults(object, *expected.type, arena);
+  }
+}
+
+Result<DocumentEdit> decodeBody(const SharedBytes& body, Format format, const ExpectedKind& expected,
+                                FieldValidation validation, std::vector<std::string>& warnings) {
+  auto document = std::make_shared<codec::Document>();
+  std::vector<std::string> problems;
+  if (format == Format::Protobuf) {
+    TRY(readProtobuf(body, expected, *document));
+  } else {
+    std::vector<std::string> duplicates;
+    TRY(readText(body, format, expected, *document, duplicates));
+    for (const std::string& path : duplicates) problems.push_back(concat("duplicate field ", quoted(path)));
+    TRY(checkKind(document->root, expected));
+    Status conformed = conformObject(document->root, expected, document->arena, problems);
+    if (!conformed.ok()) {
+      const Error& error = conformed.error();
+      if (expected.custom) return Error(error);
+      return badRequest(concat(expected.kind, " in version ", quoted(expected.version), " cannot be handled as a ",
+                               expected.kind, ": ", error.message()));
+    }
+  }
+  TRY(reportFields(std::move(problems), expected, validation, warnings));
+  defaultObject(document->root, expected, document->arena);
+  setTypeMeta(document->root, document->arena,
+              document->arena.copy(api::apiVersionOf(expected.group, expected.version)),
+              document->arena.copy(expected.kind));
+  return document;
+}
+
+Value& setOrdered(Value& map, const api::TypeInfo* type, Arena& arena, std::string_view key, Value value) {
+  if (Value* there = map.find(key)) return *there = value;
+  if (!type || !map.isMap()) return map.set(arena, key, value);
+  size_t index = fieldIndex(*type, key);
+  std::vector<Member> members;
+  bool placed = false;
+  for (const Member& member : map.members()) {
+    if (!placed && member.key != "kind" && member.key != "apiVersion" && fieldIndex(*type, member.key) > index) {
+      members.push_back({arena.copy(key), value});
+      placed = true;
+    }
+    members.push_back(member);
+  }
+  if (!placed) members.push_back({arena.copy(key), value});
+  map = Value::mapOf(arena, members);
+  return *map.find(key);
+}
+
+void setMetadata(Value& object, Arena& arena, std::string_view key, Value value) {
+  Value& metadata = object.child(arena, "metadata");
+  if (!metadata.isMap()) metadata = Value::map();
+  setOrdered(metadata, objectMetaType(), arena, key, value);
+}
+
+void setTypeMeta(Value& object, Arena& arena, std::string_view apiVersion, std::string_view kind) {
+  std::vector<Member> members{{"kind", Value::string(kind)}, {"apiVersion", Value::string(apiVersion)}};
+  for (const Member& member : object.members())
+    if (member.key != "kind" && member.key != "apiVersion") members.push_back(member);
+  object = Value::mapOf(arena, members);
+}
+
+Result<api::ObjectPtr> storedObject(const store::RecordPtr& record, const ServedResource& resource) {
+  return TRY(attached(record, resource))->object();
+}
+
+Result<api::ObjectPtr> servedObject(const store::RecordPtr& record, const ServedResource& resource) {
+  auto stored = TRY(attached(record, resource));
+  if (resource.storage == resource.info) return stored->object();
+  // Tables of custom resources are made anew with each change of the definition: compare by name.
+  if (resource.custom && resource.storage->version == resource.info->version) return stored->object();
+  return stored->inVersion(resource);
+}
+
+Result<std::string> encodeStored(Value& object, const ServedResource& resource) {
+  if (Value* metadata = object.find("metadata")) metadata->erase("resourceVersion");
+  if (resource.custom || !resource.storage->type) return codec::toJson(object);
+  std::string raw;
+  TRY(api::encodeProtobuf(object, *resource.storage->type, raw));
+  return api::wrapProtobuf(object["apiVersion"].asString(), object["kind"].asString(), raw);
+}
+
+store::AttachmentPtr attachmentOf(api::ObjectPtr object) { return std::make_shared<StoredObject>(std::move(object)); }
+
+api::ObjectPtr publish(DocumentEdit document, store::Revision revision, const ServedResource& resource) {
+  if (revision != 0) {
+    std::string text = std::to_string(revision);
+    setMetadata(document->root, document->arena, "resourceVersion", Value::text(document->arena, text));
+  }
+  if (resource.custom) document->arena.keep(resource.custom);
+  return api::Object::fromDocument(std::move(document), resource.storage->type);
+}
+
+api::ObjectPtr atRevision(const api::ObjectPtr& object, store::Revision revision) {
+  auto document = std::make_shared<codec::Document>();
+  document->arena.keep(object->document());
+  Arena& arena = document->arena;
+  document->root = Value::mapOf(arena, object->root().members());
+  Value& metadata = document->root.child(arena, "metadata");
+  metadata = Value::mapOf(arena, std::as_const(metadata).members());
+  setOrdered(metadata, objectMetaType(), arena, "resourceVersion", Value::text(arena, std::to_string(revision)));
+  return api::Object::fromDocument(std::move(document), object->type());
+}
+
+}  // namespace skiff::apiserver

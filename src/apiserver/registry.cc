@@ -1,0 +1,116 @@
+#include "apiserver/registry.h"
+
+#include "apiserver/crd.h"
+#include "apiserver/crd_strategy.h"
+#include "apiserver/custom_strategy.h"
+#include "apiserver/status.h"
+#include "apiserver/version_convert.h"
+
+namespace skiff::apiserver {
+namespace {
+
+// Events are forgotten after an hour, as upstream's --event-ttl.
+constexpr std::chrono::seconds kEventTtl{3600};
+
+}  // namespace
+
+using codec::Arena;
+using codec::Value;
+
+Registry::Registry(Parts parts) : parts_(parts), customStrategy_(makeCustomStrategy()),
+                                     definitionStrategy_(makeDefinitionStrategy()) {}
+Registry::~Registry() = default;
+
+Result<api::ObjectPtr> Registry::get(const ServedResource& resource, std::string_view ns, std::string_view name) const {
+  store::RecordPtr record = parts_.store->get(resource.keyOf(ns, name));
+  if (!record) return notFound(resource.info->group, resource.info->plural, name);
+  return servedObject(record, resource);
+}
+
+Strategy& Registry::strategyOf(const ServedResource& resource) const {
+  if (resource.custom) return *customStrategy_;
+  if (resource.info->group == "apiextensions.k8s.io") return *definitionStrategy_;
+  return parts_.strategies->of(*resource.storage);
+}
+
+AdmissionRequest Registry::admissionOf(const WriteCall& call, Operation operation, Value* object, const Value* old,
+                                       Arena& arena) const {
+  AdmissionRequest request;
+  request.user = call.user;
+  request.operation = operation;
+  request.resource = call.resource->storage;
+  request.subresource = call.subresource;
+  request.ns = call.ns;
+  request.name = call.name;
+  request.object = object;
+  request.oldObject = old;
+  request.options = call.options;
+  request.dryRun = call.dryRun;
+  request.arena = &arena;
+  request.warnings = call.warnings;
+  return request;
+}
+
+Status Registry::mutate(AdmissionRequest& request) const {
+  if (!parts_.admission) return okStatus();
+  for (const auto& plugin : *parts_.admission) TRY(plugin->mutate(request));
+  return okStatus();
+}
+
+Status Registry::validateAdmission(const AdmissionRequest& request) const {
+  if (!parts_.admission) return okStatus();
+  for (const auto& plugin : *parts_.admission) TRY(plugin->validate(request));
+  return okStatus();
+}
+
+Status Registry::admit(const WriteCall& call, Operation operation, Value* object, const Value* old,
+                       Arena& arena) const {
+  AdmissionRequest request = admissionOf(call, operation, object, old, arena);
+  TRY(mutate(request));
+  return validateAdmission(request);
+}
+
+// Plug-ins and strategies edit freely; this brings the tree back into the order and form of its type.
+Status Registry::normalize(Value& object, const ServedResource& resource, Arena& arena) const {
+  std::vector<std::string> unknown;
+  ExpectedKind kind{resource.storage->group, resource.storage->version, resource.storage->kind,
+                    resource.custom ? nullptr : resource.storage->type,
+                    resource.custom ? &resource.custom->storageVersion() : nullptr};
+  TRY(conformObject(object, kind, arena, unknown));
+  setTypeMeta(object, arena, arena.copy(api::apiVersionOf(kind.group, kind.version)), arena.copy(kind.kind));
+  return okStatus();
+}
+
+store::Write Registry::writeOf(const ServedResource& resource, std::string key, store::Revision expected) const {
+  store::Write write;
+  write.key = std::move(key);
+  write.expected = expected;
+  if (resource.info->plural == "events" && !resource.custom) write.timeToLive = kEventTtl;
+  return write;
+}
+
+void Registry::onWritten(std::function<void(const ServedResource&, const api::ObjectPtr&, bool)> listener) {
+  listener_ = std::move(listener);
+}
+
+void Registry::announce(const ServedResource& resource, const api::ObjectPtr& object, bool removed) const {
+  if (listener_) listener_(resource, object, removed);
+}
+
+bool changesGeneration(const Value& object, const Value& old) {
+  auto counts = [](std::string_view key) {
+    return key != "metadata" && key != "status" && key != "kind" && key != "apiVersion";
+  };
+  size_t seen = 0;
+  for (const codec::Member& member : object.members()) {
+    if (!counts(member.key)) continue;
+    ++seen;
+    const Value* before = old.find(member.key);
+    if (!before || !(*before == member.value)) return true;
+  }
+  size_t had = 0;
+  for (const codec::Member& member : old.members()) had += counts(member.key);
+  return seen != had;
+}
+
+}  // namespace skiff::apiserver

@@ -1,0 +1,118 @@
+// The generic registry: create, read, update, delete and list objects of every resource the same way, over the store.
+// Every write runs on a worker and blocks until it is durable; reads come straight from memory.
+#pragma once
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/object.h"
+#include "apiserver/object_codec.h"
+#include "apiserver/request.h"
+#include "apiserver/resource_map.h"
+#include "apiserver/strategy.h"
+#include "base/clock.h"
+#include "store/store.h"
+
+namespace skiff::apiserver {
+
+// What a write is about and how it is to be done.
+struct WriteCall {
+  const UserInfo* user = nullptr;
+  ServedPtr resource;
+  std::string ns, name, subresource;
+  bool dryRun = false;
+  std::string fieldManager;  // resolved: the client's or the first word of its user agent
+  const codec::Value* options = nullptr;
+  std::vector<std::string>* warnings = nullptr;
+  bool admit = true;  // false: the server itself
+};
+
+struct Written {
+  api::ObjectPtr object;  // in the stored version
+  bool created = false;
+  bool deleted = false;  // the update removed the last finalizer of an object that was being deleted
+};
+
+enum class Propagation { Default, Orphan, Background, Foreground };
+struct DeleteCall {
+  std::optional<int64_t> gracePeriodSeconds;
+  Propagation propagation = Propagation::Default;
+  std::string uid, resourceVersion;  // preconditions; "": none
+};
+struct Deleted {
+  api::ObjectPtr object;
+  bool gone = false;  // false: only marked, finalizers or grace are pending
+};
+
+// The new tree from the live one, in the served version, made in `arena`. Called again after a conflict with another
+// writer. Null stands for "no such object" if the update may create.
+using Transform = std::function<Result<codec::Value>(const codec::Value* live, codec::Arena& arena)>;
+
+// How an update treats the resourceVersion that its object carries.
+struct UpdateRules {
+  bool mayCreate = false;      // PUT and apply of some kinds
+  bool patch = false;          // the object derives from the live one: a conflict is retried
+  bool applyPatch = false;     // managed fields are the apply's own, already in the tree
+};
+
+class Registry {
+ public:
+  struct Parts {
+    store::Store* store = nullptr;
+    Resources* resources = nullptr;
+    Strategies* strategies = nullptr;
+    const std::vector<std::unique_ptr<AdmissionPlugin>>* admission = nullptr;
+    const ClusterReader* cluster = nullptr;
+    const Clock* clock = nullptr;
+  };
+  explicit Registry(Parts parts);
+  ~Registry();
+
+  // In the served version; NotFound with upstream's words.
+  Result<api::ObjectPtr> get(const ServedResource& resource, std::string_view ns, std::string_view name) const;
+
+  // `document` is decoded, conformed and defaulted, in the served version.
+  Result<Written> create(const WriteCall& call, DocumentEdit document);
+  Result<Written> update(const WriteCall& call, const UpdateRules& rules, const Transform& transform);
+  Result<Deleted> remove(const WriteCall& call, const DeleteCall& how);
+
+  Strategy& strategyOf(const ServedResource& resource) const;
+  // Runs admission for what writes nothing of its own (bindings, evictions, token requests, connect).
+  Status admit(const WriteCall& call, Operation operation, codec::Value* object, const codec::Value* old,
+               codec::Arena& arena) const;
+  store::Store& store() const { return *parts_.store; }
+  const Clock& clock() const { return *parts_.clock; }
+  Resources& resources() const { return *parts_.resources; }
+
+  // Told of every change that is written, before the call returns: custom resource definitions.
+  void onWritten(std::function<void(const ServedResource&, const api::ObjectPtr&, bool removed)> listener);
+
+ private:
+  Result<Written> createOnce(const WriteCall& call, DocumentEdit document);
+  Result<Written> commitNew(const WriteCall& call, DocumentEdit document, StrategyContext& context, Strategy& strategy);
+  Result<std::optional<Written>> updateOnce(const WriteCall& call, const UpdateRules& rules, const Transform& transform);
+  Result<std::optional<Written>> commitUpdate(const WriteCall& call, const store::RecordPtr& record,
+                                              const api::ObjectPtr& live, DocumentEdit document,
+                                              StrategyContext& context, Strategy& strategy);
+  Result<std::optional<Deleted>> removeOnce(const WriteCall& call, const DeleteCall& how);
+  Result<std::optional<Deleted>> erase(const WriteCall& call, const store::RecordPtr& record, const api::ObjectPtr& shown);
+  AdmissionRequest admissionOf(const WriteCall& call, Operation operation, codec::Value* object,
+                               const codec::Value* old, codec::Arena& arena) const;
+  Status mutate(AdmissionRequest& request) const;
+  Status validateAdmission(const AdmissionRequest& request) const;
+  Status normalize(codec::Value& object, const ServedResource& resource, codec::Arena& arena) const;
+  store::Write writeOf(const ServedResource& resource, std::string key, store::Revision expected) const;
+  void announce(const ServedResource& resource, const api::ObjectPtr& object, bool removed) const;
+
+  Parts parts_;
+  std::unique_ptr<Strategy> customStrategy_, definitionStrategy_;
+  std::function<void(const ServedResource&, const api::ObjectPtr&, bool)> listener_;
+};
+
+// metadata.generation of a changed object: one more when anything but metadata and status differs.
+bool changesGeneration(const codec::Value& object, const codec::Value& old);
+
+}  // namespace skiff::apiserver

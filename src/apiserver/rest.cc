@@ -1,0 +1,345 @@
+#include "apiserver/rest.h"
+
+#include "apiserver/crd.h"
+#include "apiserver/list.h"
+#include "apiserver/managed_fields.h"
+#include "apiserver/node_proxy.h"
+#include "apiserver/status.h"
+#include "apiserver/table.h"
+#include "apiserver/version_convert.h"
+#include "apiserver/write_options.h"
+#include "base/strings.h"
+
+namespace skiff::apiserver {
+namespace {
+
+using codec::Value;
+
+// Kinds whose deletion answers with the object instead of a Status.
+constexpr std::string_view kReturnDeleted[] = {
+    "persistentvolumes", "persistentvolumeclaims", "pods",          "podtemplates",      "resourcequotas",
+    "serviceaccounts",   "csidrivers",             "csinodes",      "storageclasses",    "volumeattachments",
+    "volumeattributesclasses"};
+
+bool returnsDeleted(const ServedResource& resource) {
+  return !resource.custom && std::ranges::find(kReturnDeleted, resource.info->plural) != std::end(kReturnDeleted);
+}
+
+bool isStream(std::string_view subresource) {
+  constexpr std::string_view kStreams[] = {"log", "exec", "attach", "portforward", "proxy"};
+  return std::ranges::find(kStreams, subresource) != std::end(kStreams);
+}
+
+bool isRead(const RequestInfo& info) { return info.verb == "get" || info.verb == "list" || info.verb == "watch"; }
+
+// The verb that discovery lists for what the request does.
+std::string_view servedVerb(const RequestInfo& info) { return info.verb; }
+
+// What of a path and method is served: null when all is well.
+std::optional<Error> routeError(const Exchange& exchange) {
+  const RequestInfo& info = exchange.info;
+  const api::ResourceInfo& resource = *exchange.resource->info;
+  bool named = info.parts.size() >= 2;
+  if (!resource.namespaced && !info.ns.empty() && resource.plural != "namespaces") return pathNotFound();
+  if (resource.namespaced && info.ns.empty() && (named || (!isRead(info) && info.verb != "deletecollection")))
+    return named ? pathNotFound() : methodNotAllowed();
+  if (!info.subresource.empty()) {
+    const api::SubresourceInfo* sub = resource.subresource(info.subresource);
+    if (!sub) return pathNotFound();
+    if (info.subresource == "proxy" || isStream(info.subresource)) return std::nullopt;
+    if (info.parts.size() > 3) return pathNotFound();
+    if (std::ranges::find(sub->verbs, info.verb) == sub->verbs.end()) return methodNotAllowed();
+    return std::nullopt;
+  }
+  if (!resource.hasVerb(servedVerb(info))) return methodNotAllowed();
+  const std::string& method = exchange.request().method;
+  if (method == "POST" && named) return methodNotAllowed();
+  if ((method == "PUT" || method == "PATCH") && !named) return methodNotAllowed();
+  return std::nullopt;
+}
+
+}  // namespace
+
+Result<api::ObjectPtr> inServedVersion(const api::ObjectPtr& stored, const ServedResource& resource) {
+  if (resource.storage == resource.info || (resource.custom && resource.storage->version == resource.info->version))
+    return stored;
+  auto document = codec::cloneDocument(stored->root());
+  if (resource.custom) document->arena.keep(resource.custom);
+  TRY(convertObject(document->root, *resource.storage, *resource.info, resource.custom != nullptr, document->arena));
+  return api::Object::fromDocument(std::move(document), resource.info->type);
+}
+
+void respondObject(Exchange& exchange, int status, const api::ObjectPtr& stored, WallTime now) {
+  auto converted = inServedVersion(stored, *exchange.resource);
+  if (!converted.ok()) return exchange.fail(converted.error());
+  const api::ObjectPtr& object = *converted;
+  net::Response response;
+  response.status = status;
+  if (exchange.out.format == Format::Object) {
+    response.value = object;
+    return exchange.respond(std::move(response));
+  }
+  codec::Arena arena;
+  if (exchange.out.shape == Shape::Table) {
+    Value table = tableOf(*exchange.resource, {&object, 1}, exchange.query.get("includeObject"),
+                          exchange.out.shapeVersion, now, arena);
+    Value meta = Value::map();
+    if (!object->resourceVersion().empty()) meta.set(arena, "resourceVersion", Value::string(object->resourceVersion()));
+    table.set(arena, "metadata", meta);
+    return exchange.value(status, table, api::findType("meta/v1", "Table"));
+  }
+  if (exchange.out.shape == Shape::PartialMetadata)
+    return exchange.value(status, partialMetadata(object->root(), exchange.out.shapeVersion, arena),
+                          api::findType("meta/v1", "PartialObjectMetadata"));
+  response.headers = exchange.headers(contentType(exchange.out.format));
+  if (exchange.out.format == Format::Json && !exchange.out.pretty) {
+    response.body.push_back(object->json());
+    response.body.push_back(SharedBytes::ofStatic("\n"));
+  } else if (exchange.out.format == Format::Protobuf) {
+    auto bytes = object->protobuf();
+    if (!bytes.ok()) return exchange.fail(bytes.error());
+    response.body.push_back(std::move(bytes).value());
+  } else {
+    auto bytes = encodeDocument(object->root(), object->type(), exchange.out.format, exchange.out.pretty);
+    if (!bytes.ok()) return exchange.fail(bytes.error());
+    response.body.push_back(std::move(bytes).value());
+  }
+  exchange.respond(std::move(response));
+}
+
+Result<DocumentEdit> readBody(Exchange& exchange, const ExpectedKind& expected, FieldValidation validation) {
+  if (const InProcessCaller* caller = exchange.caller(); caller && caller->body) {
+    auto document = std::make_shared<codec::Document>();
+    document->root = caller->body->root().clone(document->arena);
+    std::vector<std::string> unknown;
+    TRY(conformObject(document->root, expected, document->arena, unknown));
+    defaultObject(document->root, expected, document->arena);
+    setTypeMeta(document->root, document->arena,
+                document->arena.copy(api::apiVersionOf(expected.group, expected.version)),
+                document->arena.copy(expected.kind));
+    return document;
+  }
+  Format format = TRY(bodyFormat(exchange.request(), expected.custom ? Protobuf::NotOffered : Protobuf::Offered));
+  return decodeBody(exchange.request().body, format, expected, validation, exchange.warnings);
+}
+
+WriteCall callOf(Exchange& exchange, const std::string& fieldManager, bool dryRun) {
+  WriteCall call;
+  call.user = &exchange.user;
+  call.resource = exchange.resource;
+  call.ns = exchange.resource->info->namespaced ? exchange.info.ns : "";
+  call.name = exchange.info.parts.size() >= 2 ? exchange.info.parts[1] : "";
+  call.subresource = exchange.info.subresource;
+  call.dryRun = dryRun;
+  call.fieldManager =
+      fieldManager.empty() ? defaultFieldManager(exchange.request().headers.get("user-agent")) : fieldManager;
+  call.warnings = &exchange.warnings;
+  return call;
+}
+
+void Rest::serve(ExchangePtr exchange) {
+  const RequestInfo& info = exchange->info;
+  ResourceMapPtr map = parts_.registry->resources().current();
+  const ServedGroup* group = map->group(info.group);
+  if (!group) return exchange->text(404, "404 page not found\n");
+  exchange->resource = map->find(info.group, info.version, info.resource);
+  if (!exchange->resource) return exchange->fail(pathNotFound());
+  if (auto error = routeError(*exchange)) return exchange->fail(*error);
+  if (exchange->resource->custom && exchange->resource->customVersion->deprecated)
+    exchange->addWarning(exchange->resource->customVersion->deprecationWarning);
+  if (isStream(info.subresource)) return parts_.nodes->serve(std::move(exchange));
+  auto negotiated = negotiate(exchange->request(), exchange->query, info.verb,
+                              exchange->resource->custom && exchange->out.shape == Shape::Whole
+                                  ? Protobuf::NotOffered
+                                  : Protobuf::Offered);
+  if (!negotiated.ok()) return exchange->fail(negotiated.error());
+  exchange->out = std::move(negotiated).value();
+  if (isRead(info)) return read(exchange);
+  write(std::move(exchange));
+}
+
+void Rest::read(const ExchangePtr& exchange) {
+  const RequestInfo& info = exchange->info;
+  const ServedResource& resource = *exchange->resource;
+  if (!info.subresource.empty()) return readSubresource(exchange);
+  if (!resource.stored()) return componentStatuses(*exchange);
+  if (info.verb == "list") return handleList(exchange, *parts_.registry);
+  if (info.verb == "watch") {
+    std::string_view onPath = info.parts.size() >= 2 ? std::string_view(info.parts[1]) : "";
+    auto options = parseListOptions(exchange->query, resource, ListPurpose::Watch, onPath);
+    if (!options.ok()) return exchange->fail(options.error());
+    return parts_.watches->start(exchange, std::move(options).value());
+  }
+  auto object = parts_.registry->get(resource, info.ns, info.parts[1]);
+  if (!object.ok()) return exchange->fail(object.error());
+  auto version = exchange->query.get("resourceVersion");
+  if (!version.empty() && !parseUint(version))
+    return exchange->fail(badRequest(concat("resourceVersion: Invalid value: ", quoted(version),
+                                            ": strconv.ParseUint: parsing ", quoted(version), ": invalid syntax")));
+  store::RecordPtr record = parts_.registry->store().get(resource.keyOf(info.ns, info.parts[1]));
+  auto stored = record ? storedObject(record, resource)
+                       : Result<api::ObjectPtr>(notFound(resource.info->group, resource.info->plural, info.parts[1]));
+  if (!stored.ok()) return exchange->fail(stored.error());
+  respondObject(*exchange, 200, *stored, parts_.registry->clock().now());
+}
+
+void Rest::readSubresource(const ExchangePtr& exchange) {
+  if (exchange->info.subresource == "scale") return getScale(*exchange);
+  const ServedResource& resource = *exchange->resource;
+  store::RecordPtr record = parts_.registry->store().get(resource.keyOf(exchange->info.ns, exchange->info.parts[1]));
+  if (!record) return exchange->fail(notFound(resource.info->group, resource.info->plural, exchange->info.parts[1]));
+  auto stored = storedObject(record, resource);
+  if (!stored.ok()) return exchange->fail(stored.error());
+  respondObject(*exchange, 200, *stored, parts_.registry->clock().now());
+}
+
+void Rest::write(ExchangePtr exchange) {
+  // A caller in the process is on a thread that may block.
+  if (exchange->inProcess()) return dispatchWrite(*exchange);
+  bool taken = parts_.writers->submit([this, exchange] { dispatchWrite(*exchange); });
+  if (!taken) exchange->fail(tooManyRequests("Too many requests, please try again later.", 1));
+}
+
+void Rest::dispatchWrite(Exchange& exchange) {
+  const std::string& verb = exchange.info.verb;
+  const std::string& subresource = exchange.info.subresource;
+  if (verb == "create" && !subresource.empty()) return createSubresource(exchange);
+  if (verb == "create") return exchange.resource->stored() ? create(exchange) : createVirtual(exchange);
+  if (subresource == "scale") return updateScale(exchange);
+  if (verb == "update") return update(exchange);
+  if (verb == "patch") return patch(exchange);
+  if (verb == "delete") return remove(exchange);
+  if (verb == "deletecollection") return removeCollection(exchange);
+  exchange.fail(methodNotAllowed());
+}
+
+void Rest::create(Exchange& exchange) {
+  auto run = [&]() -> Result<Written> {
+    WriteOptions options = TRY(parseWriteOptions(exchange.query, OptionsKind::Create));
+    DocumentEdit body = TRY(readBody(exchange, expectedKind(*exchange.resource), options.fieldValidation));
+    return parts_.registry->create(callOf(exchange, options.fieldManager, options.dryRun), std::move(body));
+  };
+  auto written = run();
+  if (!written.ok()) return exchange.fail(written.error());
+  respondObject(exchange, 201, written->object, parts_.registry->clock().now());
+}
+
+void Rest::createVirtual(Exchange& exchange) {
+  if (exchange.info.resource == "bindings") return bind(exchange, "");
+  auto run = [&]() -> Result<DocumentEdit> {
+    WriteOptions options = TRY(parseWriteOptions(exchange.query, OptionsKind::Create));
+    DocumentEdit body = TRY(readBody(exchange, expectedKind(*exchange.resource), options.fieldValidation));
+    WriteCall call = callOf(exchange, options.fieldManager, options.dryRun);
+    if (exchange.info.resource == "tokenreviews") {
+      TRY(reviewToken(body->root, body->arena, *parts_.authenticator));
+      return body;
+    }
+    AdmissionRequest request;
+    request.user = &exchange.user;
+    request.resource = exchange.resource->info;
+    request.ns = exchange.info.ns;
+    request.object = &body->root;
+    request.arena = &body->arena;
+    request.warnings = &exchange.warnings;
+    TRY(reviewAccess(body->root, body->arena, request, *parts_.authorizer));
+    return body;
+  };
+  auto reviewed = run();
+  if (!reviewed.ok()) return exchange.fail(reviewed.error());
+  std::vector<std::string> unknown;
+  Status formed = conformObject((*reviewed)->root, expectedKind(*exchange.resource), (*reviewed)->arena, unknown);
+  if (!formed.ok()) return exchange.fail(formed.error());
+  exchange.value(201, (*reviewed)->root, exchange.resource->info->type);
+}
+
+void Rest::createSubresource(Exchange& exchange) {
+  const std::string& subresource = exchange.info.subresource;
+  if (subresource == "binding") return bind(exchange, exchange.info.parts[1]);
+  if (subresource == "eviction") return evict(exchange);
+  if (subresource == "token") return requestToken(exchange);
+  exchange.fail(methodNotAllowed());
+}
+
+void Rest::update(Exchange& exchange) {
+  auto run = [&]() -> Result<Written> {
+    WriteOptions options = TRY(parseWriteOptions(exchange.query, OptionsKind::Update));
+    DocumentEdit body = TRY(readBody(exchange, expectedKind(*exchange.resource), options.fieldValidation));
+    WriteCall call = callOf(exchange, options.fieldManager, options.dryRun);
+    std::string_view name = body->root["metadata"]["name"].asString();
+    if (name != call.name && (!name.empty() || call.name.empty()))
+      return badRequest(concat("the name of the object (", name, ") does not match the name on the URL (", call.name, ")"));
+    if (name.empty())
+      return badRequest(concat("name must be provided"));
+    UpdateRules rules;
+    rules.mayCreate = call.subresource.empty() && !exchange.resource->custom &&
+                      parts_.registry->strategyOf(*exchange.resource).allowCreateOnUpdate();
+    return parts_.registry->update(call, rules, [&](const Value*, codec::Arena& arena) -> Result<Value> {
+      return body->root.clone(arena);
+    });
+  };
+  auto written = run();
+  if (!written.ok()) return exchange.fail(written.error());
+  respondObject(exchange, written->created ? 201 : 200, written->object, parts_.registry->clock().now());
+}
+
+void Rest::patch(Exchange& exchange) {
+  bool apply = false;
+  auto run = [&]() -> Result<Written> {
+    WriteCall call = callOf(exchange, "", false);
+    Transform transform = TRY(patchTransform(exchange, call, expectedKind(*exchange.resource), &apply));
+    std::string_view type = exchange.request().headers.get("content-type");
+    OptionsKind kind = type.starts_with("application/apply-patch") ? OptionsKind::ApplyPatch : OptionsKind::Patch;
+    WriteOptions options = TRY(parseWriteOptions(exchange.query, kind));
+    call.dryRun = options.dryRun;
+    if (!options.fieldManager.empty()) call.fieldManager = options.fieldManager;
+    UpdateRules rules;
+    rules.patch = true;
+    rules.applyPatch = apply;
+    rules.mayCreate = apply && call.subresource.empty();
+    return parts_.registry->update(call, rules, transform);
+  };
+  auto written = run();
+  if (!written.ok()) return exchange.fail(written.error());
+  respondObject(exchange, written->created ? 201 : 200, written->object, parts_.registry->clock().now());
+}
+
+void Rest::remove(Exchange& exchange) {
+  auto run = [&]() -> Result<Deleted> {
+    DeleteOptions options = TRY(parseDeleteOptions(exchange));
+    return parts_.registry->remove(callOf(exchange, "", options.dryRun), options.how);
+  };
+  auto deleted = run();
+  if (!deleted.ok()) return exchange.fail(deleted.error());
+  const ServedResource& resource = *exchange.resource;
+  if (!deleted->gone || returnsDeleted(resource) || exchange.out.format == Format::Object)
+    return respondObject(exchange, 200, deleted->object, parts_.registry->clock().now());
+  codec::Arena arena;
+  exchange.value(200,
+                 successStatus(arena, 0, resource.info->group, resource.info->plural, exchange.info.parts[1],
+                               deleted->object->uid()),
+                 api::findType("meta/v1", "Status"));
+}
+
+void Rest::removeCollection(Exchange& exchange) {
+  const ServedResource& resource = *exchange.resource;
+  auto run = [&]() -> Result<ListPage> {
+    ListOptions options = TRY(parseListOptions(exchange.query, resource, ListPurpose::List));
+    DeleteOptions how = TRY(parseDeleteOptions(exchange));
+    std::string_view ns = resource.info->namespaced ? std::string_view(exchange.info.ns) : "";
+    ListPage page = TRY(listPage(*parts_.registry, resource, ns, options));
+    for (const api::ObjectPtr& item : page.items) {
+      WriteCall call = callOf(exchange, "", how.dryRun);
+      call.ns = std::string(item->ns());
+      call.name = std::string(item->name());
+      auto deleted = parts_.registry->remove(call, how.how);
+      // Gone meanwhile is as good.
+      if (!deleted.ok() && !deleted.failedWith(Reason::NotFound)) return std::move(deleted).error();
+    }
+    return page;
+  };
+  auto page = run();
+  if (!page.ok()) return exchange.fail(page.error());
+  respondList(exchange, std::move(page).value(), parts_.registry->clock().now());
+}
+
+}  // namespace skiff::apiserver

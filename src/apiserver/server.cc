@@ -1,0 +1,213 @@
+#include "apiserver/server.h"
+
+#include "api/scalars.h"
+#include "apiserver/bootstrap.h"
+#include "apiserver/cluster_reader.h"
+#include "apiserver/custom_resources.h"
+#include "apiserver/discovery.h"
+#include "apiserver/filters.h"
+#include "apiserver/health.h"
+#include "apiserver/metrics.h"
+#include "apiserver/node_proxy.h"
+#include "apiserver/registry.h"
+#include "apiserver/rest.h"
+#include "apiserver/status.h"
+#include "apiserver/watch.h"
+#include "base/log.h"
+#include "base/strings.h"
+#include "pki/jwt.h"
+
+namespace skiff::apiserver {
+namespace {
+
+// Writes that run at once: they wait for the disk together (group commit), so many cost little. Upstream's limit for
+// mutating requests is 200.
+constexpr size_t kMaxWriters = 128;
+constexpr size_t kMaxQueuedWrites = 2000;
+
+class Server final : public ApiServer, public net::Handler {
+ public:
+  Server(ApiServerOptions options, std::shared_ptr<store::Store> store)
+      : options_(std::move(options)),
+        store_(std::move(store)),
+        resources_(options_.runtimeConfig),
+        reader_(*store_, resources_),
+        authenticator_(makeAuthenticator(options_.security, reader_)),
+        authorizer_(makeAuthorizer(options_.security, reader_)),
+        admission_(makeAdmission(options_.security, reader_, *authorizer_)),
+        strategies_(makeStrategies(options_.security, reader_)),
+        registry_({store_.get(), &resources_, strategies_.get(), &admission_, &reader_, options_.clock}),
+        writers_(rt::Executor::create({.name = "writer", .maxThreads = kMaxWriters, .maxQueue = kMaxQueuedWrites})),
+        watches_(WatchHub::create(registry_)),
+        nodes_({options_.kubeletCaPem, options_.kubeletClientCert, options_.kubeletClientKey}, registry_),
+        custom_(registry_, *writers_),
+        filters_(*authenticator_, *authorizer_, options_.security.anonymousHealth),
+        discovery_(resources_, concat(options_.advertiseAddress, ':', options_.port)),
+        health_(*store_),
+        rest_({&registry_, watches_.get(), writers_.get(), authenticator_.get(), authorizer_.get(), &reader_,
+               &options_.security, &nodes_}) {
+    reader_.attach(registry_);
+    registry_.onWritten([this](const ServedResource& resource, const api::ObjectPtr& object, bool removed) {
+      reader_.written(resource);
+      custom_.written(resource, object, removed);
+    });
+  }
+  ~Server() override { stop(); }
+
+  Status start() {
+    TRY(createBootstrapObjects(registry_, bootstrapObjects(options_.security, options_.advertiseAddress, options_.port)));
+    return custom_.load();
+  }
+
+  net::Handler& handler() override { return *this; }
+
+  void stop() override {
+    if (stopped_.exchange(true)) return;
+    health_.stopping();
+    watches_->stop();
+    nodes_.stop();
+    writers_->stop();
+  }
+
+  void handle(std::shared_ptr<net::Request> request, std::shared_ptr<net::ResponseWriter> writer) override {
+    auto exchange = std::make_shared<Exchange>(std::move(request), std::move(writer));
+    exchange->auditId = auditId(exchange->request());
+    exchange->info = parseRequestInfo(exchange->request());
+    exchange->started = options_.clock->steadyNow();
+    metrics_.begin(*exchange);
+    exchange->onAnswer = [this, weak = std::weak_ptr<Exchange>(exchange)](int status) {
+      auto self = weak.lock();
+      if (!self) return;
+      metrics_.end(*self, status, options_.clock->steadyNow() - self->started);
+    };
+    Status admitted = admit(*exchange);
+    if (!admitted.ok()) return refuse(*exchange, admitted.error());
+    exchange->info.isResource ? rest_.serve(std::move(exchange)) : serveOther(*exchange);
+  }
+
+ private:
+  static std::string auditId(const net::Request& request) {
+    std::string_view given = request.headers.get("audit-id");
+    bool sane = !given.empty() && given.size() <= 64 &&
+                std::ranges::all_of(given, [](char c) { return std::isalnum(uint8_t(c)) || c == '-' || c == '_'; });
+    return sane ? std::string(given) : newUid();
+  }
+
+  Status admit(Exchange& exchange) {
+    TRY(filters_.authenticate(exchange));
+    TRY(filters_.impersonate(exchange));
+    TRY(checkTimeout(exchange));
+    return filters_.authorize(exchange);
+  }
+
+  static Status checkTimeout(const Exchange& exchange) {
+    std::string_view text = exchange.query.get("timeout");
+    if (text.empty() || exchange.info.verb == "watch") return okStatus();
+    if (!api::parseDuration(text))
+      return badRequest(concat("invalid timeout specified in the request URL - time: invalid duration ", quoted(text)));
+    return okStatus();
+  }
+
+  // A refusal before the endpoint is known is written as the client asks, where that is possible.
+  void refuse(Exchange& exchange, const Error& error) {
+    if (auto out = negotiate(exchange.request(), exchange.query, exchange.info.verb, Protobuf::Offered); out.ok())
+      exchange.out = std::move(out).value();
+    exchange.out.shape = Shape::Whole;
+    exchange.fail(error);
+  }
+
+  void serveOther(Exchange& exchange) {
+    const std::string& path = exchange.request().path;
+    const std::string& method = exchange.request().method;
+    if (isHealthPath(path)) return health_.serve(exchange);
+    if (discovery_.serve(exchange)) return;
+    if (path == "/version" || path == "/version/")
+      return method == "GET" || method == "HEAD" ? serveVersion(exchange) : exchange.fail(methodNotAllowed());
+    if (path == "/metrics") return serveMetrics(exchange);
+    if (path == "/" || path.empty()) return serveIndex(exchange);
+    if (path == "/.well-known/openid-configuration") return serveOpenIdConfiguration(exchange);
+    if (path == "/openid/v1/jwks") return serveKeys(exchange);
+    exchange.text(404, "404 page not found\n");
+  }
+
+  void serveMetrics(Exchange& exchange) {
+    net::Response response;
+    response.headers = exchange.headers("text/plain; version=0.0.4; charset=utf-8");
+    response.body.emplace_back(metrics_.text(*store_, watches_->count()));
+    exchange.respond(std::move(response));
+  }
+
+  void serveIndex(Exchange& exchange) {
+    std::vector<std::string> paths{"/.well-known/openid-configuration", "/metrics", "/metrics/slis", "/openapi/v2", "/openapi/v3",
+                                   "/openapi/v3/", "/openid/v1/jwks", "/version", "/flagz", "/statusz"};
+    for (auto& path : discovery_.paths()) paths.push_back(std::move(path));
+    for (auto& path : Health::paths()) paths.push_back(std::move(path));
+    std::ranges::sort(paths);
+    codec::Arena arena;
+    codec::Value list = codec::Value::list();
+    for (const std::string& path : paths) list.push(arena, codec::Value::string(path));
+    codec::Value out = codec::Value::map();
+    out.set(arena, "paths", list);
+    exchange.value(200, out, nullptr);
+  }
+
+  void serveOpenIdConfiguration(Exchange& exchange) {
+    codec::Arena arena;
+    auto listOf = [&](std::string_view text) {
+      codec::Value list = codec::Value::list();
+      list.push(arena, codec::Value::string(text));
+      return list;
+    };
+    std::string keys = concat("https://", options_.advertiseAddress, ':', options_.port, "/openid/v1/jwks");
+    codec::Value out = codec::Value::map();
+    out.set(arena, "issuer", codec::Value::string(options_.security.serviceAccountIssuer));
+    out.set(arena, "jwks_uri", codec::Value::string(keys));
+    out.set(arena, "response_types_supported", listOf("id_token"));
+    out.set(arena, "subject_types_supported", listOf("public"));
+    out.set(arena, "id_token_signing_alg_values_supported", listOf("RS256"));
+    exchange.value(200, out, nullptr);
+  }
+
+  void serveKeys(Exchange& exchange) {
+    constexpr std::string_view kType = "application/jwk-set+json";
+    bool accepted = !exchange.request().headers.has("accept");
+    for (const MediaClause& clause : parseAccept(exchange.request().headers.get("accept")))
+      accepted |= clause.type == kType || clause.type == "*/*" || clause.type == "application/*";
+    if (!accepted)
+      return exchange.fail({Reason::NotAcceptable, concat("406: Not Acceptable\n\nAvailable representations: ", kType), ErrorDetails{}});
+    net::Response response;
+    response.headers = exchange.headers(kType);
+    response.body.emplace_back(pki::jwksJson(options_.security.serviceAccountKeys));
+    exchange.respond(std::move(response));
+  }
+
+  ApiServerOptions options_;
+  std::shared_ptr<store::Store> store_;
+  Resources resources_;
+  StoreReader reader_;
+  std::unique_ptr<Authenticator> authenticator_;
+  std::unique_ptr<Authorizer> authorizer_;
+  std::vector<std::unique_ptr<AdmissionPlugin>> admission_;
+  std::unique_ptr<Strategies> strategies_;
+  Registry registry_;
+  std::unique_ptr<rt::Executor> writers_;
+  std::unique_ptr<WatchHub> watches_;
+  NodeProxy nodes_;
+  CustomResources custom_;
+  Filters filters_;
+  Discovery discovery_;
+  Health health_;
+  Metrics metrics_;
+  Rest rest_;
+  std::atomic<bool> stopped_ = false;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<ApiServer>> ApiServer::create(ApiServerOptions options, std::shared_ptr<store::Store> store) {
+  auto server = std::make_unique<Server>(std::move(options), std::move(store));
+  TRY(server->start());
+  return std::unique_ptr<ApiServer>(std::move(server));
+}
+
+}  // namespace skiff::apiserver
