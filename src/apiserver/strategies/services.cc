@@ -1,0 +1,406 @@
+// Services: validation, families, and the addresses and ports they hold.
+#include <set>
+
+#include "apiserver/strategies/checks.h"
+#include "apiserver/strategies/service_allocator.h"
+#include "apiserver/strategies/strategies.h"
+
+namespace skiff::apiserver {
+
+namespace {
+
+using codec::Arena;
+using codec::Value;
+
+bool isHeadless(const Value& spec) {
+  return spec["clusterIP"].asString() == "None" || spec["clusterIPs"].at(0).asString() == "None";
+}
+bool isExternalName(const Value& spec) { return spec["type"].asString() == "ExternalName"; }
+bool needsNodePorts(const Value& spec) {
+  std::string_view type = spec["type"].asString();
+  if (type == "NodePort") return true;
+  const Value& wanted = spec["allocateLoadBalancerNodePorts"];
+  return type == "LoadBalancer" && (wanted.isNull() || wanted.asBool());
+}
+bool needsHealthPort(const Value& spec) {
+  return spec["type"].asString() == "LoadBalancer" && spec["externalTrafficPolicy"].asString() == "Local";
+}
+
+void validatePort(const Field& port, bool nameRequired, std::set<std::string_view>& names, FieldErrors& errors) {
+  Field name = port["name"];
+  if (name.text().empty()) {
+    if (nameRequired) errors.required(name.path, "");
+  } else {
+    addFaults(errors, name, formats::dnsLabel(name.text()));
+    if (!names.insert(name.text()).second) errors.duplicate(name.path, quoted(name.text()));
+  }
+  for (const std::string& fault : formats::portNumber(port["port"].number())) {
+    errors.invalid(port["port"].path, std::to_string(port["port"].number()), fault);
+  }
+  if (port["protocol"].text().empty()) {
+    errors.required(port["protocol"].path, "");
+  } else {
+    checkEnum(errors, port["protocol"], {"SCTP", "TCP", "UDP"});
+  }
+  if (port["targetPort"].has()) checkPortOrName(errors, port["targetPort"]);
+}
+
+void validatePorts(const Field& spec, FieldErrors& errors) {
+  Field ports = spec["ports"];
+  std::set<std::string_view> names;
+  each(ports, [&](const Field& port) { validatePort(port, ports.size() > 1, names, errors); });
+}
+
+// Two ports cannot be told apart by number and protocol; node ports need a type that has them.
+void validatePortUse(const Field& spec, FieldErrors& errors) {
+  std::string_view type = spec["type"].text();
+  std::set<std::string> numbers, nodePorts;
+  each(spec["ports"], [&](const Field& port) {
+    std::string protocol = port["protocol"].value->str();
+    if (type == "ClusterIP" && port["nodePort"].number() != 0) {
+      errors.forbidden(port["nodePort"].path, "may not be used when `type` is 'ClusterIP'");
+    }
+    if (!numbers.insert(concat(protocol, "/", port["port"].number())).second) {
+      errors.duplicate(port.path, concat("{\"protocol\":", quoted(protocol), ",\"port\":",
+                                         port["port"].number(), "}"));
+    }
+    int64_t number = port["nodePort"].number();
+    if (number != 0 && !nodePorts.insert(concat(protocol, "/", number)).second) {
+      errors.duplicate(port["nodePort"].path, std::to_string(number));
+    }
+  });
+}
+
+void validateSession(const Field& spec, FieldErrors& errors) {
+  constexpr int64_t kMaxTimeout = 86400;
+  Field affinity = spec["sessionAffinity"];
+  if (affinity.text().empty()) {
+    errors.required(affinity.path, "");
+  } else {
+    checkEnum(errors, affinity, {"ClientIP", "None"});
+  }
+  Field timeout = spec["sessionAffinityConfig"]["clientIP"]["timeoutSeconds"];
+  if (affinity.text() == "ClientIP" && timeout.has() &&
+      (timeout.number() <= 0 || timeout.number() > kMaxTimeout)) {
+    errors.invalid(timeout.path, shown(*timeout.value), concat("must be greater than 0 and less than ", kMaxTimeout));
+  }
+  if (affinity.text() == "None" && spec["sessionAffinityConfig"].size() > 0) {
+    errors.forbidden(spec["sessionAffinityConfig"].path,
+                     "must not be set when session affinity is None");
+  }
+}
+
+void validateTypeFields(const Field& spec, FieldErrors& errors) {
+  std::string_view type = spec["type"].text();
+  if (!isExternalName(*spec.value)) {
+    if (spec["ports"].size() == 0 && !isHeadless(*spec.value)) errors.required(spec["ports"].path, "");
+    if (type == "LoadBalancer" && isHeadless(*spec.value)) {
+      errors.invalid(spec["clusterIPs"].at(0).path, "\"None\"",
+                     "may not be set to 'None' for LoadBalancer services");
+    }
+    if (type == "NodePort" && isHeadless(*spec.value)) {
+      errors.invalid(spec["clusterIPs"].at(0).path, "\"None\"", "may not be set to 'None' for NodePort services");
+    }
+    return;
+  }
+  for (std::string_view name : {"clusterIPs", "ipFamilies"}) {
+    if (spec[name].size() > 0) {
+      errors.forbidden(spec[name].path, "may not be set for ExternalName services");
+    }
+  }
+  if (spec["externalName"].text().empty()) {
+    errors.required(spec["externalName"].path, "");
+  } else {
+    std::string_view name = spec["externalName"].text();
+    if (name.ends_with('.')) name.remove_suffix(1);
+    addFaults(errors, spec["externalName"], formats::dnsSubdomain(name));
+  }
+}
+
+void validateAddresses(const Field& spec, FieldErrors& errors) {
+  Field single = spec["clusterIP"], list = spec["clusterIPs"];
+  if (!single.text().empty() && list.size() > 0 && list.at(0).text() != single.text()) {
+    errors.invalid(list.path, shown(*list.value), "first value must match `clusterIP`");
+  }
+  each(list, [&](const Field& address) {
+    if (address.text() != "None") addFaults(errors, address, formats::ipAddress(address.text()));
+  });
+  each(spec["ipFamilies"], [&](const Field& family) { checkEnum(errors, family, {"IPv4", "IPv6"}); });
+  if (!spec["ipFamilyPolicy"].text().empty()) {
+    checkEnum(errors, spec["ipFamilyPolicy"], {"PreferDualStack", "RequireDualStack", "SingleStack"});
+  }
+}
+
+void validateTraffic(const Field& spec, FieldErrors& errors) {
+  Field outside = spec["externalTrafficPolicy"], inside = spec["internalTrafficPolicy"];
+  if (!outside.text().empty()) checkEnum(errors, outside, {"Cluster", "Local"});
+  if (!inside.text().empty()) checkEnum(errors, inside, {"Cluster", "Local"});
+  each(spec["externalIPs"], [&](const Field& ip) {
+    addFaults(errors, ip, formats::ipAddress(ip.text()));
+  });
+  each(spec["loadBalancerSourceRanges"], [&](const Field& range) {
+    addFaults(errors, range, formats::cidr(trim(range.text())));
+  });
+}
+
+void validateSpec(const Field& spec, FieldErrors& errors) {
+  validateTypeFields(spec, errors);
+  validatePorts(spec, errors);
+  validateLabels(spec["selector"], errors);
+  validateSession(spec, errors);
+  validateAddresses(spec, errors);
+  if (spec["type"].text().empty()) {
+    errors.required(spec["type"].path, "");
+  } else {
+    checkEnum(errors, spec["type"], {"ClusterIP", "ExternalName", "LoadBalancer", "NodePort"});
+  }
+  validatePortUse(spec, errors);
+  validateTraffic(spec, errors);
+}
+
+class ServiceStrategy final : public StatusStrategy {
+ public:
+  explicit ServiceStrategy(std::unique_ptr<ServiceAllocator> allocator) : allocator_(std::move(allocator)) {}
+
+  bool hasGeneration() const override { return false; }
+
+  void prepareCreate(StrategyContext& context) override {
+    Value status = Value::map();
+    status.set(context.arena(), "loadBalancer", Value::map());
+    context.object().set(context.arena(), "status", status);
+    matchClusterIps(context.object().child(context.arena(), "spec"), nullptr, context.arena());
+  }
+
+  // A client that leaves out what the server gave out means to keep it.
+  void prepareUpdate(StrategyContext& context) override {
+    if (!isWhole(context)) return;
+    Arena& arena = context.arena();
+    Value& spec = context.object().child(arena, "spec");
+    const Value& old = context.old()["spec"];
+    matchClusterIps(spec, &old, arena);
+    if (isExternalName(spec)) {
+      for (std::string_view name : {"clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"}) {
+        if (sameValue(spec[name], old[name])) spec.erase(name);
+      }
+      return;
+    }
+    if (!isExternalName(old)) {
+      for (std::string_view name : {"clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"}) {
+        if (spec[name].isNull() || spec[name].asString() == "") keep(spec, old, name, arena);
+      }
+    }
+    if (needsNodePorts(spec) && needsNodePorts(old)) keepNodePorts(spec, old, arena);
+    if (!needsNodePorts(spec)) dropNodePorts(spec, old);
+    if (needsHealthPort(spec) && spec["healthCheckNodePort"].asInt() == 0) {
+      keep(spec, old, "healthCheckNodePort", arena);
+    } else if (!needsHealthPort(spec) && needsHealthPort(old)) {
+      spec.erase("healthCheckNodePort");
+    }
+  }
+
+  void validateCreate(StrategyContext& context, FieldErrors& errors) override {
+    validateSpec(rootField(context.object())["spec"], errors);
+  }
+
+  void validateUpdate(StrategyContext& context, FieldErrors& errors) override {
+    if (!isWhole(context)) return;
+    Field spec = rootField(context.object())["spec"];
+    const Value& old = context.old()["spec"];
+    std::string_view before = old["clusterIPs"].at(0).asString();
+    if (!isExternalName(old) && !isExternalName(*spec.value) && !before.empty() &&
+        spec["clusterIPs"].at(0).text() != before) {
+      errors.invalid(spec["clusterIPs"].at(0).path, shown(*spec["clusterIPs"].value), "may not change once set");
+    }
+    validateSpec(spec, errors);
+  }
+
+  Status allocate(StrategyContext& context) override {
+    if (!isWhole(context)) return okStatus();
+    Value& service = context.object();
+    Value& spec = service.child(context.arena(), "spec");
+    std::string owner = service["metadata"]["uid"].str();
+    // What an earlier attempt took, or the stored service no longer needs, is free again.
+    if (context.request.oldObject != nullptr) allocator_->keepOnly(owner, *context.request.oldObject);
+    FieldErrors errors;
+    allocateFamilies(spec, context.arena(), errors);
+    if (errors.empty()) allocateAddress(spec, owner, context.arena(), errors);
+    if (errors.empty()) allocatePorts(spec, owner, context.arena(), errors);
+    if (errors.empty()) return okStatus();
+    // Back to what the stored service holds.
+    if (context.request.oldObject != nullptr) {
+      allocator_->keepOnly(owner, *context.request.oldObject);
+    } else {
+      allocator_->release(owner);
+    }
+    return errors.error("", "Service", service["metadata"]["name"].asString());
+  }
+
+  void release(const Value& service) override {
+    allocator_->release(service["metadata"]["uid"].str());
+  }
+
+ private:
+  static void keep(Value& spec, const Value& old, std::string_view name, Arena& arena) {
+    if (const Value* value = old.find(name)) spec.set(arena, name, value->clone(arena));
+  }
+
+  // clusterIP is the older name of clusterIPs[0]: a client may know only one of them.
+  static void matchClusterIps(Value& spec, const Value* old, Arena& arena) {
+    std::string_view single = spec["clusterIP"].asString();
+    const Value& list = spec["clusterIPs"];
+    if (old != nullptr && !list.empty()) {
+      // An old client that changes or clears clusterIP knows nothing of the list.
+      bool singleChanged = single != (*old)["clusterIP"].asString();
+      bool listSame = sameValue(list, (*old)["clusterIPs"]);
+      if (singleChanged && listSame) {
+        if (single.empty()) {
+          spec.erase("clusterIPs");
+        } else {
+          setList(spec, single, arena);
+        }
+      }
+      return;
+    }
+    if (!single.empty() && list.empty()) setList(spec, single, arena);
+  }
+
+  static void setList(Value& spec, std::string_view address, Arena& arena) {
+    Value list = Value::list();
+    list.push(arena, Value::text(arena, address));
+    spec.set(arena, "clusterIPs", list);
+  }
+
+  static void keepNodePorts(Value& spec, const Value& old, Arena& arena) {
+    Value* ports = spec.find("ports");
+    if (ports == nullptr) return;
+    for (Value& port : ports->items()) {
+      if (port["nodePort"].asInt() != 0) continue;
+      for (const Value& before : old["ports"].items()) {
+        if (before["port"] != port["port"] || before["protocol"] != port["protocol"]) continue;
+        bool used = false;
+        for (const Value& other : ports->items()) {
+          used |= other["nodePort"].asInt() == before["nodePort"].asInt() && other["protocol"] == port["protocol"];
+        }
+        if (!used && before["nodePort"].asInt() != 0) port.set(arena, "nodePort", before["nodePort"]);
+      }
+    }
+  }
+
+  // The type has changed: ports that were given out before go away, ones that were asked for now are an error.
+  static void dropNodePorts(Value& spec, const Value& old) {
+    if (!needsNodePorts(old)) return;
+    Value* ports = spec.find("ports");
+    if (ports == nullptr) return;
+    for (Value& port : ports->items()) {
+      for (const Value& before : old["ports"].items()) {
+        if (before["nodePort"] == port["nodePort"]) {
+          port.erase("nodePort");
+          break;
+        }
+      }
+    }
+  }
+
+  void allocateFamilies(Value& spec, Arena& arena, FieldErrors& errors) {
+    if (isExternalName(spec)) return;
+    std::string_view own = allocator_->range().address.v6 ? "IPv6" : "IPv4";
+    bool headlessWithoutSelector = isHeadless(spec) && spec["selector"].empty();
+    if (headlessWithoutSelector && spec["ipFamilies"].empty() && spec["ipFamilyPolicy"].asString().empty()) {
+      // Its endpoints are the user's: of either family.
+      Value both = Value::list();
+      both.push(arena, Value::string(own));
+      both.push(arena, Value::string(own == "IPv4" ? "IPv6" : "IPv4"));
+      spec.set(arena, "ipFamilies", both);
+      spec.set(arena, "ipFamilyPolicy", Value::string("RequireDualStack"));
+      return;
+    }
+    if (spec["ipFamilyPolicy"].asString().empty()) {
+      spec.set(arena, "ipFamilyPolicy", Value::string("SingleStack"));
+    }
+    if (!headlessWithoutSelector) {
+      Field families = rootField(spec)["ipFamilies"];
+      if (spec["ipFamilyPolicy"].asString() == "RequireDualStack") {
+        errors.invalid("spec.ipFamilyPolicy", "\"RequireDualStack\"",
+                       "this cluster is not configured for dual-stack services");
+      }
+      each(families, [&](const Field& family) {
+        if (family.text() == own) return;
+        errors.invalid("spec." + family.path, quoted(family.text()), "not configured on this cluster");
+      });
+    }
+    if (spec["ipFamilies"].empty()) {
+      Value list = Value::list();
+      list.push(arena, Value::string(own));
+      spec.set(arena, "ipFamilies", list);
+    }
+  }
+
+  void allocateAddress(Value& spec, const std::string& owner, Arena& arena, FieldErrors& errors) {
+    if (isExternalName(spec)) return;
+    if (isHeadless(spec)) {
+      spec.set(arena, "clusterIP", Value::string("None"));
+      setList(spec, "None", arena);
+      return;
+    }
+    std::string wanted = spec["clusterIPs"].at(0).str();
+    auto taken = allocator_->takeAddress(owner, wanted);
+    if (!taken.ok()) {
+      errors.invalid("spec.clusterIPs", shown(spec["clusterIPs"]),
+                     concat("failed to allocate IP ", wanted, ": ", taken.error().message()));
+      return;
+    }
+    spec.set(arena, "clusterIP", Value::text(arena, *taken));
+    setList(spec, *taken, arena);
+  }
+
+  void allocatePorts(Value& spec, const std::string& owner, Arena& arena, FieldErrors& errors) {
+    Value* ports = spec.find("ports");
+    if (needsNodePorts(spec) && ports != nullptr) {
+      for (size_t i = 0; i < ports->size(); ++i) {
+        Value& port = ports->items()[i];
+        int wanted = int(port["nodePort"].asInt());
+        if (wanted == 0) wanted = sharedPort(*ports, i);
+        auto taken = allocator_->takePort(owner, wanted, port["protocol"].asString());
+        if (taken.ok()) {
+          port.set(arena, "nodePort", Value::integer(*taken));
+        } else {
+          errors.invalid(concat("spec.ports[", i, "].nodePort"), std::to_string(wanted), taken.error().message());
+        }
+      }
+    }
+    if (!needsHealthPort(spec)) return;
+    int wanted = int(spec["healthCheckNodePort"].asInt());
+    auto taken = allocator_->takePort(owner, wanted, "health");
+    if (taken.ok()) {
+      spec.set(arena, "healthCheckNodePort", Value::integer(*taken));
+    } else {
+      errors.invalid("spec.healthCheckNodePort", std::to_string(wanted), taken.error().message());
+    }
+  }
+
+  // The same port under another protocol (DNS on TCP and UDP) gets the same node port.
+  static int sharedPort(const Value& ports, size_t index) {
+    const Value& port = ports.at(index);
+    for (size_t i = 0; i < ports.size(); ++i) {
+      const Value& other = ports.at(i);
+      if (i != index && other["port"] == port["port"] && other["protocol"] != port["protocol"] &&
+          other["nodePort"].asInt() != 0) {
+        return int(other["nodePort"].asInt());
+      }
+    }
+    return 0;
+  }
+
+  std::unique_ptr<ServiceAllocator> allocator_;
+};
+
+}  // namespace
+
+void addServiceStrategies(const AddStrategy& add, const SecurityOptions& options, ClusterReader& cluster) {
+  auto range = formats::parseCidr(options.serviceCidr);
+  MUST(range.has_value());  // checked by the command line
+  add("/services", std::make_unique<ServiceStrategy>(std::make_unique<ServiceAllocator>(
+                       *range, options.nodePortFirst, options.nodePortLast, cluster, Rng::real())));
+}
+
+}  // namespace skiff::apiserver
