@@ -1,4 +1,5 @@
-// SPDY/3.1 connections. A thread reads frames and fills streams; whoever writes sends frames under one mutex.
+// SPDY/3.1 connections. One thread reads frames and fills streams, one sends what is queued. The reader never waits
+// for the peer to read: two sides that did so would wait for each other once both directions are full.
 //
 //   control frame: 1 | version 3 (15) | type (16) | flags (8) | length (24) | ...
 //   data frame:    0 | stream id (31) |             flags (8) | length (24) | bytes
@@ -36,8 +37,13 @@ constexpr int64_t kOurWindow = 256 * 1024;
 constexpr size_t kStreamBufferBytes = 1024 * 1024;   // unread input at which the reader waits
 constexpr size_t kMaxData = 32 * 1024;               // of a data frame of ours: streams take turns
 constexpr size_t kMaxControl = 128 * 1024;
+constexpr size_t kQueueBytes = 256 * 1024;           // unsent bytes at which writers of data wait
+constexpr size_t kQueueLimit = 4 * 1024 * 1024;      // only a peer that floods us with questions gets there
 constexpr size_t kMaxStreams = 1000;                 // that a peer may have open
 constexpr auto kReplyTime = std::chrono::seconds(30);  // for SYN_REPLY, as upstream's clients wait
+constexpr auto kDrainTime = std::chrono::seconds(5);   // at close, for the queue
+constexpr auto kGoodbyeTime = std::chrono::seconds(1);  // at close, for the peer's own close: an early one of ours
+                                                        // could cost it what it has not read yet
 
 Error closedError() { return {Reason::ServiceUnavailable, "spdy: connection closed"}; }
 
@@ -74,11 +80,12 @@ struct StreamState {
   bool remoteDone = false;  // FIN came
   bool localDone = false;   // FIN went
   bool reset = false;       // by either side
+  bool cancelled = false;   // by ours
   bool abandoned = false;   // the handle is gone: input is dropped
 };
 
 // Shared by the connection's handle, its reader and its streams.
-class Core : public std::enable_shared_from_this<Core> {
+class Core {
  public:
   Core(std::unique_ptr<ByteStream> stream, WebSocket::Side side)
       : stream_(std::move(stream)),
@@ -88,15 +95,44 @@ class Core : public std::enable_shared_from_this<Core> {
   // ---- the reader's thread ----
 
   void readAll() {
-    std::string settings;
-    put(settings, 1, 4);
-    put(settings, kInitialWindowSetting, 4);
-    put(settings, uint64_t(kOurWindow), 4);
-    if (sendControl(kSettings, 0, settings).ok()) {
-      while (readFrame().ok()) {
-      }
+    {
+      std::string settings;
+      put(settings, 1, 4);
+      put(settings, kInitialWindowSetting, 4);
+      put(settings, uint64_t(kOurWindow), 4);
+      std::lock_guard lock(mutex_);
+      enqueueControl(kSettings, 0, settings);
     }
-    shutdown();
+    while (readFrame().ok()) {
+    }
+    std::lock_guard lock(mutex_);
+    readerDone_ = true;
+    endAll();
+  }
+
+  // ---- the sender's thread ----
+
+  void sendAll() {
+    std::string batch;
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      queueChanged_.wait(lock, [&] { return !queue_.empty() || over_; });
+      if (queue_.empty()) break;
+      batch.clear();
+      batch.swap(queue_);
+      sending_ = true;
+      lock.unlock();
+      bool sent = stream_->write(batch).ok();
+      lock.lock();
+      sending_ = false;
+      if (!sent) {
+        queue_.clear();
+        endAll();
+      }
+      roomChanged_.notify_all();
+    }
+    lock.unlock();
+    stream_->closeWrite();
   }
 
   // ---- any thread ----
@@ -112,26 +148,18 @@ class Core : public std::enable_shared_from_this<Core> {
   }
 
   Result<std::shared_ptr<StreamState>> open(const Headers& headers) {
-    std::shared_ptr<StreamState> state;
-    {
-      // Ids must reach the wire in order, so the write lock is held around both.
-      std::lock_guard writing(writeMutex_);
-      {
-        std::lock_guard lock(mutex_);
-        if (over_ || goingAway_) return closedError();
-        state = std::make_shared<StreamState>(nextId_);
-        state->sendWindow = initialSendWindow_;
-        streams_.emplace(nextId_, state);
-        nextId_ += 2;
-      }
-      std::string payload;
-      put(payload, state->id, 4);
-      put(payload, 0, 4);
-      put(payload, 0, 2);
-      payload += codec_.encode(headers);
-      TRY(stream_->write(controlFrame(kSynStream, 0, payload)));
-    }
     std::unique_lock lock(mutex_);
+    if (over_ || goingAway_) return closedError();
+    auto state = std::make_shared<StreamState>(nextId_);
+    state->sendWindow = initialSendWindow_;
+    streams_.emplace(nextId_, state);
+    nextId_ += 2;
+    std::string payload;
+    put(payload, state->id, 4);
+    put(payload, 0, 4);
+    put(payload, 0, 2);
+    payload += codec_.encode(headers);
+    enqueueControl(kSynStream, 0, payload);
     bool answered = state->changed.wait_for(
         lock, kReplyTime, [&] { return state->replied || state->reset || over_; });
     if (state->replied && !state->reset) return state;
@@ -141,147 +169,160 @@ class Core : public std::enable_shared_from_this<Core> {
   }
 
   Result<size_t> read(StreamState& state, char* into, size_t capacity) {
-    int64_t giveBack = 0;
-    size_t count = 0;
-    {
-      std::unique_lock lock(mutex_);
-      state.changed.wait(
-          lock, [&] { return !state.pieces.empty() || state.remoteDone || state.reset || over_; });
-      if (state.pieces.empty()) {
-        if (state.remoteDone) return size_t(0);
-        if (state.reset) return Error(Reason::ServiceUnavailable, "spdy: stream reset");
-        return closedError();
-      }
-      auto& piece = state.pieces.front();
-      count = std::min(capacity, piece.size() - state.used);
-      std::memcpy(into, piece.data() + state.used, count);
-      state.used += count;
-      if (state.used == piece.size()) {
-        state.pieces.pop_front();
-        state.used = 0;
-      }
-      state.bytes -= count;
-      state.consumed += int64_t(count);
-      if (state.consumed >= kOurWindow / 2) giveBack = std::exchange(state.consumed, 0);
+    std::unique_lock lock(mutex_);
+    state.changed.wait(lock, [&] {
+      return !state.pieces.empty() || state.remoteDone || state.cancelled || over_;
+    });
+    if (state.cancelled) return Error(Reason::ServiceUnavailable, "spdy: read on closed stream");
+    if (state.pieces.empty()) {
+      if (state.remoteDone) return size_t(0);
+      return closedError();
+    }
+    auto& piece = state.pieces.front();
+    size_t count = std::min(capacity, piece.size() - state.used);
+    std::memcpy(into, piece.data() + state.used, count);
+    state.used += count;
+    if (state.used == piece.size()) {
+      state.pieces.pop_front();
+      state.used = 0;
+    }
+    state.bytes -= count;
+    state.consumed += int64_t(count);
+    if (state.consumed >= kOurWindow / 2) {
+      enqueueWindowUpdate(state.id, std::exchange(state.consumed, 0));
     }
     roomChanged_.notify_all();
-    if (giveBack > 0) sendWindowUpdate(state.id, giveBack);
     return count;
   }
 
   Status write(StreamState& state, std::string_view bytes) {
     while (!bytes.empty()) {
+      std::unique_lock lock(mutex_);
+      auto stopped = [&] { return over_ || state.reset || state.localDone; };
+      state.changed.wait(lock, [&] {
+        return stopped() || !flowControlled_ || (state.sendWindow > 0 && sessionWindow_ > 0);
+      });
+      roomChanged_.wait(lock, [&] { return stopped() || queue_.size() < kQueueBytes; });
+      if (over_) return closedError();
+      if (stopped()) return Error(Reason::ServiceUnavailable, "spdy: write on closed stream");
       size_t count = std::min(bytes.size(), kMaxData);
-      {
-        std::unique_lock lock(mutex_);
-        state.changed.wait(lock, [&] {
-          return over_ || state.reset || state.localDone || !flowControlled_ ||
-                 (state.sendWindow > 0 && sessionWindow_ > 0);
-        });
-        if (over_) return closedError();
-        if (state.reset || state.localDone) {
-          return Error(Reason::ServiceUnavailable, "spdy: write on closed stream");
-        }
-        if (flowControlled_) {
-          count = std::min(count, size_t(std::min(state.sendWindow, sessionWindow_)));
-        }
-        state.sendWindow -= int64_t(count);
-        sessionWindow_ -= int64_t(count);
+      if (flowControlled_) {
+        int64_t window = std::min(state.sendWindow, sessionWindow_);
+        if (window <= 0) continue;  // another stream took it meanwhile
+        count = std::min(count, size_t(window));
       }
-      TRY(sendData(state.id, 0, bytes.substr(0, count)));
+      state.sendWindow -= int64_t(count);
+      sessionWindow_ -= int64_t(count);
+      enqueueData(state.id, 0, bytes.substr(0, count));
       bytes.remove_prefix(count);
     }
     return okStatus();
   }
 
   void closeWrite(StreamState& state) {
-    {
-      std::lock_guard lock(mutex_);
-      if (over_ || state.reset || std::exchange(state.localDone, true)) return;
-    }
-    state.changed.notify_all();
-    (void)sendData(state.id, kFin, "");
+    std::lock_guard lock(mutex_);
+    if (over_ || state.reset || std::exchange(state.localDone, true)) return;
+    enqueueData(state.id, kFin, "");
+    wake(state);
     forgetIfDone(state);
   }
 
-  void reset(StreamState& state) {
-    {
-      std::lock_guard lock(mutex_);
-      if (over_ || state.reset || (state.localDone && state.remoteDone)) return;
+  void cancel(StreamState& state) {
+    std::lock_guard lock(mutex_);
+    state.cancelled = true;
+    if (!over_ && !state.reset && !(state.localDone && state.remoteDone)) {
       state.reset = true;
-      state.pieces.clear();
-      state.bytes = 0;
+      enqueueRst(state.id, kRstCancel);
     }
-    state.changed.notify_all();
-    roomChanged_.notify_all();
-    (void)sendRst(state.id, kRstCancel);
+    drop(state);
     forgetIfDone(state);
   }
 
+  // The handle is gone: what was written still goes out, what still comes is dropped.
   void abandon(StreamState& state) {
     closeWrite(state);
-    {
-      std::lock_guard lock(mutex_);
-      state.abandoned = true;
-      state.pieces.clear();
-      state.bytes = 0;
-    }
-    roomChanged_.notify_all();
+    std::lock_guard lock(mutex_);
+    state.abandoned = true;
+    drop(state);
   }
 
   void close() {
-    {
-      std::lock_guard lock(mutex_);
-      if (over_) return;
+    std::unique_lock lock(mutex_);
+    if (!over_) {
+      std::string payload;
+      put(payload, 0, 4);
+      put(payload, 0, 4);
+      enqueueControl(kGoAway, 0, payload);
+      goingAway_ = true;
+      roomChanged_.wait_for(lock, kDrainTime,
+                            [&] { return over_ || (queue_.empty() && !sending_); });
+      queue_.clear();
+      endAll();
+      roomChanged_.wait_for(lock, kGoodbyeTime, [&] { return readerDone_; });
     }
-    std::string payload;
-    put(payload, 0, 4);
-    put(payload, 0, 4);
-    (void)sendControl(kGoAway, 0, payload);
-    shutdown();
+    lock.unlock();
+    stream_->close();
   }
 
  private:
-  void shutdown() {
-    {
-      std::lock_guard lock(mutex_);
-      over_ = true;
-      for (auto& [id, state] : streams_) state->changed.notify_all();
-    }
+  // From here on mutex_ is held, but for reading.
+
+  void endAll() {
+    over_ = true;
+    for (auto& [id, state] : streams_) state->changed.notify_all();
     incomingChanged_.notify_all();
     roomChanged_.notify_all();
-    stream_->close();
+    queueChanged_.notify_all();
+  }
+
+  void wake(StreamState& state) {
+    state.changed.notify_all();
+    roomChanged_.notify_all();
+  }
+
+  void drop(StreamState& state) {
+    state.pieces.clear();
+    state.bytes = 0;
+    wake(state);
+  }
+
+  void forgetIfDone(StreamState& state) {
+    if (state.reset || (state.localDone && state.remoteDone)) streams_.erase(state.id);
   }
 
   // ---- writing ----
 
-  Status sendRaw(std::string_view frame) {
-    std::lock_guard writing(writeMutex_);
-    return stream_->write(frame);
+  void enqueue(std::string_view head, std::string_view bytes) {
+    if (over_) return;
+    queue_ += head;
+    queue_ += bytes;
+    if (queue_.size() > kQueueLimit) {
+      queue_.clear();
+      endAll();
+    }
+    queueChanged_.notify_one();
   }
-  Status sendControl(Type type, uint8_t flags, std::string_view payload) {
-    return sendRaw(controlFrame(type, flags, payload));
+  void enqueueControl(Type type, uint8_t flags, std::string_view payload) {
+    enqueue(controlFrame(type, flags, payload), "");
   }
-  Status sendData(uint32_t id, uint8_t flags, std::string_view bytes) {
-    std::string out;
-    out.reserve(8 + bytes.size());
-    put(out, id, 4);
-    put(out, flags, 1);
-    put(out, bytes.size(), 3);
-    out += bytes;
-    return sendRaw(out);
+  void enqueueData(uint32_t id, uint8_t flags, std::string_view bytes) {
+    std::string head;
+    put(head, id, 4);
+    put(head, flags, 1);
+    put(head, bytes.size(), 3);
+    enqueue(head, bytes);
   }
-  Status sendRst(uint32_t id, RstCode code) {
+  void enqueueRst(uint32_t id, RstCode code) {
     std::string payload;
     put(payload, id, 4);
     put(payload, code, 4);
-    return sendControl(kRstStream, 0, payload);
+    enqueueControl(kRstStream, 0, payload);
   }
-  void sendWindowUpdate(uint32_t id, int64_t delta) {
+  void enqueueWindowUpdate(uint32_t id, int64_t delta) {
     std::string payload;
     put(payload, id, 4);
     put(payload, uint64_t(delta), 4);
-    (void)sendControl(kWindowUpdate, 0, payload);
+    enqueueControl(kWindowUpdate, 0, payload);
   }
 
   // ---- reading ----
@@ -331,7 +372,8 @@ class Core : public std::enable_shared_from_this<Core> {
     auto state = find(id);
     sessionReceived_ += int64_t(size);
     if (sessionReceived_ >= kDefaultWindow / 2) {
-      sendWindowUpdate(0, std::exchange(sessionReceived_, 0));  // streams have limits of their own
+      std::lock_guard lock(mutex_);  // streams have limits of their own
+      enqueueWindowUpdate(0, std::exchange(sessionReceived_, 0));
     }
     while (size > 0) {
       std::string piece(std::min(size, kMaxData), '\0');
@@ -340,6 +382,7 @@ class Core : public std::enable_shared_from_this<Core> {
       if (state) deliver(*state, std::move(piece));
     }
     if (!state) return okStatus();  // late data of a stream that was reset
+    std::lock_guard lock(mutex_);
     if ((flags & kFin) != 0) finishRemote(*state);
     return okStatus();
   }
@@ -350,70 +393,44 @@ class Core : public std::enable_shared_from_this<Core> {
       return state.bytes < kStreamBufferBytes || state.reset || state.abandoned || over_;
     });
     if (state.reset || state.remoteDone || over_) return;
-    if (state.abandoned) {
-      lock.unlock();
-      return sendWindowUpdate(state.id, int64_t(piece.size()));
-    }
+    if (state.abandoned) return enqueueWindowUpdate(state.id, int64_t(piece.size()));
     state.bytes += piece.size();
     state.pieces.push_back(std::move(piece));
     state.changed.notify_all();
   }
 
   void finishRemote(StreamState& state) {
-    {
-      std::lock_guard lock(mutex_);
-      state.remoteDone = true;
-    }
-    state.changed.notify_all();
+    state.remoteDone = true;
+    wake(state);
     forgetIfDone(state);
   }
 
-  void forgetIfDone(StreamState& state) {
-    std::lock_guard lock(mutex_);
-    if (state.reset || (state.localDone && state.remoteDone)) streams_.erase(state.id);
-  }
-
   Status takeControl(uint16_t type, uint8_t flags, std::string_view payload) {
-    auto need = [&](size_t size) -> Status {
-      if (payload.size() < size) return badRequest("spdy: truncated frame");
-      return okStatus();
-    };
+    static constexpr size_t kLeast[] = {0, 10, 4, 8, 4, 0, 4, 0, 4, 8};
+    if (type < std::size(kLeast) && payload.size() < kLeast[type]) {
+      return badRequest("spdy: truncated frame");
+    }
+    uint32_t id = payload.size() >= 4 ? number(payload, 0, 4) & 0x7fffffff : 0;
     switch (type) {
-      case kSynStream:
-        TRY(need(10));
-        return takeSynStream(number(payload, 0, 4) & 0x7fffffff, flags, payload.substr(10));
+      case kSynStream: return takeSynStream(id, flags, payload.substr(10));
       case kSynReply:
-      case kHeaders: {
-        TRY(need(4));
-        auto headers = TRY(codec_.decode(payload.substr(4)));  // in any case: the codec has state
-        auto state = find(number(payload, 0, 4) & 0x7fffffff);
-        if (!state) return okStatus();
-        {
-          std::lock_guard lock(mutex_);
-          state->replied = true;
-        }
-        state->changed.notify_all();
-        if ((flags & kFin) != 0) finishRemote(*state);
-        return okStatus();
-      }
+      case kHeaders: return takeReply(id, flags, payload.substr(4));
       case kRstStream: {
-        TRY(need(8));
-        auto state = find(number(payload, 0, 4) & 0x7fffffff);
+        auto state = find(id);
         if (!state) return okStatus();
-        {
-          std::lock_guard lock(mutex_);
-          state->reset = true;
-        }
-        state->changed.notify_all();
+        // The implementation out there resets streams that it has ended: to a reader that is their end.
+        std::lock_guard lock(mutex_);
+        state->reset = state->remoteDone = true;
+        wake(*state);
         forgetIfDone(*state);
         return okStatus();
       }
       case kSettings: return takeSettings(payload);
       case kPing: {
-        TRY(need(4));
         // Ids of our own would be odd on a client; we send none.
-        bool theirs = (number(payload, 0, 4) & 1) == (side_ == WebSocket::Side::Server ? 1 : 0);
-        if (theirs) return sendControl(kPing, 0, payload.substr(0, 4));
+        bool theirs = (id & 1) == (side_ == WebSocket::Side::Server ? 1U : 0U);
+        std::lock_guard lock(mutex_);
+        if (theirs) enqueueControl(kPing, 0, payload.substr(0, 4));
         return okStatus();
       }
       case kGoAway: {
@@ -421,52 +438,50 @@ class Core : public std::enable_shared_from_this<Core> {
         goingAway_ = true;
         return okStatus();
       }
-      case kWindowUpdate:
-        TRY(need(8));
-        takeWindowUpdate(number(payload, 0, 4) & 0x7fffffff, number(payload, 4, 4) & 0x7fffffff);
-        return okStatus();
+      case kWindowUpdate: takeWindowUpdate(id, number(payload, 4, 4) & 0x7fffffff); return okStatus();
       default: return okStatus();  // unknown types are to be ignored
     }
   }
 
+  Status takeReply(uint32_t id, uint8_t flags, std::string_view block) {
+    (void)TRY(decoder_.decode(block));  // in any case: it has state
+    auto state = find(id);
+    if (!state) return okStatus();
+    std::lock_guard lock(mutex_);
+    state->replied = true;
+    wake(*state);
+    if ((flags & kFin) != 0) finishRemote(*state);
+    return okStatus();
+  }
+
   Status takeSynStream(uint32_t id, uint8_t flags, std::string_view block) {
-    auto headers = TRY(codec_.decode(block));
+    auto headers = TRY(decoder_.decode(block));
     bool theirs = (id & 1) == (side_ == WebSocket::Side::Server ? 1U : 0U);
+    std::lock_guard lock(mutex_);
+    if (!theirs || id <= lastRemoteId_) return badRequest("spdy: bad stream id");
+    lastRemoteId_ = id;
+    if (goingAway_ || streams_.size() >= kMaxStreams) {
+      enqueueRst(id, kRstRefused);
+      return okStatus();
+    }
     auto state = std::make_shared<StreamState>(id);
-    bool refused = false;
-    {
-      std::lock_guard lock(mutex_);
-      if (!theirs || id <= lastRemoteId_) return badRequest("spdy: bad stream id");
-      lastRemoteId_ = id;
-      refused = goingAway_ || streams_.size() >= kMaxStreams;
-      if (!refused) {
-        state->replied = true;
-        state->sendWindow = initialSendWindow_;
-        state->remoteDone = (flags & kFin) != 0;
-        state->localDone = (flags & kUnidirectional) != 0;
-        streams_.emplace(id, state);
-      }
-    }
-    if (refused) return sendRst(id, kRstRefused);
-    {
-      std::lock_guard writing(writeMutex_);
-      std::string payload;
-      put(payload, id, 4);
-      payload += codec_.encode({});
-      TRY(stream_->write(controlFrame(kSynReply, 0, payload)));
-    }
-    {
-      std::lock_guard lock(mutex_);
-      incoming_.emplace_back(std::move(state), std::move(headers));
-    }
+    state->replied = true;
+    state->sendWindow = initialSendWindow_;
+    state->remoteDone = (flags & kFin) != 0;
+    state->localDone = (flags & kUnidirectional) != 0;
+    streams_.emplace(id, state);
+    std::string payload;
+    put(payload, id, 4);
+    payload += codec_.encode({});
+    enqueueControl(kSynReply, 0, payload);
+    incoming_.emplace_back(std::move(state), std::move(headers));
     incomingChanged_.notify_one();
     return okStatus();
   }
 
   Status takeSettings(std::string_view payload) {
-    if (payload.size() < 4) return badRequest("spdy: truncated frame");
     size_t count = number(payload, 0, 4);
-    if (payload.size() - 4 < count * 8) return badRequest("spdy: truncated frame");
+    if ((payload.size() - 4) / 8 < count) return badRequest("spdy: truncated frame");
     std::lock_guard lock(mutex_);
     for (size_t i = 0; i < count; ++i) {
       uint32_t id = number(payload, 4 + 8 * i, 4) & 0xffffff;
@@ -475,7 +490,7 @@ class Core : public std::enable_shared_from_this<Core> {
       flowControlled_ = true;
       for (auto& [streamId, state] : streams_) {
         state->sendWindow += value - initialSendWindow_;
-        state->changed.notify_all();
+        wake(*state);
       }
       initialSendWindow_ = value;
     }
@@ -487,22 +502,22 @@ class Core : public std::enable_shared_from_this<Core> {
     flowControlled_ = true;
     if (id == 0) {
       sessionWindow_ += delta;
-      for (auto& [streamId, state] : streams_) state->changed.notify_all();
+      for (auto& [streamId, state] : streams_) wake(*state);
     } else if (auto it = streams_.find(id); it != streams_.end()) {
       it->second->sendWindow += delta;
-      it->second->changed.notify_all();
+      wake(*it->second);
     }
   }
 
   const std::unique_ptr<ByteStream> stream_;
   const WebSocket::Side side_;
 
-  // Order: writeMutex_ before mutex_.
-  std::mutex writeMutex_;    // guards writes to stream_ and the compressing half of codec_
-  spdy::HeaderCodec codec_;  // its other half is the reader's
-
-  std::mutex mutex_;  // guards all below, and the streams' states
-  std::condition_variable incomingChanged_, roomChanged_;
+  std::mutex mutex_;  // guards all below but the reader's, and the streams' states
+  std::condition_variable incomingChanged_, roomChanged_, queueChanged_;
+  std::string queue_;         // frames to send
+  bool sending_ = false;      // the sender has a batch at hand
+  bool readerDone_ = false;
+  spdy::HeaderCodec codec_;   // its compressing half: blocks are queued in the order they were made
   std::unordered_map<uint32_t, std::shared_ptr<StreamState>> streams_;
   std::deque<std::pair<std::shared_ptr<StreamState>, Headers>> incoming_;
   uint32_t nextId_;
@@ -514,6 +529,7 @@ class Core : public std::enable_shared_from_this<Core> {
   bool over_ = false;
 
   // The reader's.
+  spdy::HeaderCodec decoder_;  // its decompressing half
   std::string input_;
   size_t inputUsed_ = 0;
   int64_t sessionReceived_ = 0;
@@ -529,7 +545,7 @@ class SpdyStream final : public ByteStream {
   }
   Status write(std::string_view bytes) override { return core_->write(*state_, bytes); }
   void closeWrite() override { core_->closeWrite(*state_); }
-  void close() override { core_->reset(*state_); }
+  void close() override { core_->cancel(*state_); }
 
  private:
   const std::shared_ptr<Core> core_;
@@ -540,7 +556,8 @@ class SpdyConnection final : public StreamConnection {
  public:
   SpdyConnection(std::unique_ptr<ByteStream> stream, WebSocket::Side side)
       : core_(std::make_shared<Core>(std::move(stream), side)),
-        reader_("spdy", [core = core_] { core->readAll(); }) {}
+        reader_("spdy-read", [core = core_] { core->readAll(); }),
+        sender_("spdy-send", [core = core_] { core->sendAll(); }) {}
   ~SpdyConnection() override { core_->close(); }
 
   Result<Incoming> accept() override {
@@ -558,7 +575,7 @@ class SpdyConnection final : public StreamConnection {
 
  private:
   const std::shared_ptr<Core> core_;
-  rt::Thread reader_;  // joined first: ends soon after close()
+  rt::Thread reader_, sender_;  // joined first: they end soon after close()
 };
 
 }  // namespace
