@@ -316,6 +316,38 @@ TEST_CASE("the config must be of the endpoint's kind and bring no owners") {
         "metadata.managedFields must be nil");
 }
 
+TEST_CASE("managers of other versions see the object in their own version") {
+  // v0 calls replicas count; vOld is gone.
+  static const FieldInfo oldSpecFields[] = {{.json = "count", .kind = FieldKind::Int64, .cardinality = Cardinality::Optional}};
+  static const TypeInfo oldSpec{.name = "Spec", .fields = oldSpecFields};
+  static const FieldInfo oldFields[] = {
+      {.json = "metadata", .kind = FieldKind::Message, .type = &kMeta},
+      {.json = "spec", .kind = FieldKind::Message, .cardinality = Cardinality::Optional, .type = &oldSpec}};
+  static const TypeInfo old{.name = "Ac", .isKind = true, .fields = oldFields};
+  auto convert = [](const Value& object, std::string_view version, Arena& arena) -> std::optional<FieldManager::AtVersion> {
+    if (version != "x.io/v0") return std::nullopt;
+    Value out = Value::mapOf(arena, object.members());
+    Value spec = Value::map();
+    if (const Value* replicas = object["spec"].find("replicas")) spec.append(arena, "count", *replicas);
+    out.set(arena, "spec", spec);
+    return FieldManager::AtVersion{out, &old};
+  };
+  FieldManager manager({.type = &kCustom, .apiVersion = "x.io/v1", .kind = "Ac", .convert = convert});
+  Arena arena;
+  Value live = *codec::parseJson(R"({"apiVersion":"x.io/v1","kind":"Ac","metadata":{"name":"a","uid":"u","managedFields":[
+      {"manager":"old","operation":"Apply","apiVersion":"x.io/v0","fieldsType":"FieldsV1","fieldsV1":{"f:spec":{"f:count":{}}}},
+      {"manager":"gone","operation":"Apply","apiVersion":"x.io/vOld","fieldsType":"FieldsV1","fieldsV1":{"f:spec":{"f:n":{}}}}]},
+      "spec":{"replicas":1}})", arena);
+  Value config = *codec::parseJson(R"({"apiVersion":"x.io/v1","kind":"Ac","metadata":{"name":"a"},"spec":{"replicas":2}})", arena);
+  auto refused = manager.apply(&live, config, {"new", false, kNow}, arena);
+  REQUIRE(refused.failedWith(Reason::Conflict));
+  CHECK(refused.error().message() == "Apply failed with 1 conflict: conflict with \"old\": .spec.count");
+  auto forced = manager.apply(&live, config, {"new", true, kNow}, arena);
+  REQUIRE(forced.ok());
+  REQUIRE((*forced)["metadata"]["managedFields"].size() == 1);
+  CHECK((*forced)["metadata"]["managedFields"].at(0)["manager"].asString() == "new");
+}
+
 TEST_CASE("an apply without effect keeps its time") {
   Custom object;
   REQUIRE(object.apply("one", R"({"replicas":1})").ok());

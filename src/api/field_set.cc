@@ -48,16 +48,16 @@ void collectPaths(const FieldSet& set, const std::string& path, std::vector<std:
 
 // The element in our spelling: stored ones may have been written by others.
 Result<std::string> canonicalElement(std::string_view text) {
-  Error malformed = badRequest(concat("unsupported field path element ", quoted(text)));
-  if (text.size() < 2 || text[1] != ':') return malformed;
+  auto malformed = [&] { return badRequest(concat("unsupported field path element ", quoted(text))); };
+  if (text.size() < 2 || text[1] != ':') return malformed();
   std::string_view content = text.substr(2);
   if (text[0] == 'f') return std::string(text);
-  if (text[0] == 'i') return parseInt(content) ? Result<std::string>(std::string(text)) : malformed;
+  if (text[0] == 'i') return parseInt(content) ? Result<std::string>(std::string(text)) : malformed();
   Arena arena;
   auto value = codec::parseJson(content, arena, {.maxDepth = kMaxDepth});
-  if (!value.ok()) return malformed;
+  if (!value.ok()) return malformed();
   if (text[0] == 'v') return valueElement(*value);
-  if (text[0] != 'k' || !value->isMap() || value->empty()) return malformed;
+  if (text[0] != 'k' || !value->isMap() || value->empty()) return malformed();
   auto members = value->members();
   return keyElement({members.begin(), members.end()});
 }

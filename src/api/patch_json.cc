@@ -109,8 +109,12 @@ class Editor {
     return true;
   }
 
-  // A missing member of a map is no obstacle; upstream's library has it so.
+  // A missing member of a map is no obstacle, and an empty path is the document; upstream's library has it so.
   bool replace(std::string_view path, Value value) {
+    if (path.empty() && (value.isMap() || value.isList())) {
+      root_ = value;
+      return true;
+    }
     Target target = locate(path);
     if (!target.parent) return false;
     if (target.parent->isMap()) {

@@ -8,7 +8,7 @@ using codec::Value;
 
 namespace {
 
-// What a patch brings in new loses the nulls of its maps: they mean "absent". Lists keep theirs.
+// What a patch brings in new loses the nulls of its maps: they mean "absent".
 Value withoutNulls(const Value& value, Arena& arena) {
   if (value.isList()) {
     Value list = Value::list();
@@ -25,7 +25,8 @@ Value withoutNulls(const Value& value, Arena& arena) {
 }
 
 Value merged(const Value& target, const Value& patch, Arena& arena) {
-  if (!patch.isMap()) return withoutNulls(patch, arena);
+  // Upstream's library goes into lists for this (the RFC does not), but not when they take the place of a map.
+  if (!patch.isMap()) return target.isMap() ? patch : withoutNulls(patch, arena);
   Value out = target.isMap() ? Value::mapOf(arena, target.members()) : Value::map();
   for (const Member& member : patch.members()) {
     if (member.value.isNull()) {

@@ -40,6 +40,7 @@ TEST_CASE("JSON patch: every operation") {
   CHECK(json(R"({"a":{"b":1}})", R"([{"op":"move","from":"/a/b","path":"/c"}])") == R"({"a":{},"c":1})");
   CHECK(json(R"({"a":{"b":1}})", R"([{"op":"copy","from":"/a","path":"/c"},{"op":"add","path":"/c/b","value":2}])") == R"({"a":{"b":1},"c":{"b":2}})");
   CHECK(json(R"({"a":{"b":1.0}})", R"([{"op":"test","path":"/a","value":{"b":1}},{"op":"test","path":"/x","value":null}])") == R"({"a":{"b":1}})");
+  CHECK(json(R"({"a":1})", R"([{"op":"replace","path":"","value":{"b":2}}])") == R"({"b":2})");
   CHECK(json(R"({"a/b":1,"m~n":2})", R"([{"op":"remove","path":"/a~1b"},{"op":"replace","path":"/m~0n","value":3}])") == R"({"m~n":3})");
 }
 
@@ -64,7 +65,7 @@ TEST_CASE("JSON patch: copies may not grow without bound") {
   CHECK(json("{}", doubling + "]") == kRefused);
 }
 
-TEST_CASE("merge patch: the examples of RFC 7386") {
+TEST_CASE("merge patch: the examples of RFC 7386, and lists with nulls") {
   struct Row {
     std::string_view object, patch, result;
   };
@@ -77,6 +78,7 @@ TEST_CASE("merge patch: the examples of RFC 7386") {
            {R"({"a":{"b":"c"}})", R"({"a":{"b":"d","c":null}})", R"({"a":{"b":"d"}})"},
            {R"({"a":[{"b":"c"}]})", R"({"a":[1]})", R"({"a":[1]})"},
            {"{}", R"({"a":{"bb":{"ccc":null}}})", R"({"a":{"bb":{}}})"},
+           {R"({"e":null,"m":{}})", R"({"a":[{"b":null}],"m":[{"b":null}]})", R"({"e":null,"m":[{"b":null}],"a":[{}]})"},
        })
     CHECK(merge(row.object, row.patch) == row.result);
   CHECK(merge("{}", "[1]") ==
