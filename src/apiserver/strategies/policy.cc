@@ -68,20 +68,20 @@ class LimitRangeStrategy final : public PlainStrategy {
       return quantityOf(*value);
     };
     auto min = amount("min"), max = amount("max"), given = amount("default"), request = amount("defaultRequest");
-    auto check = [&](std::string_view part, const std::optional<api::Quantity>& low, std::string_view lowName,
-                     const std::optional<api::Quantity>& high, std::string_view highName) {
+    using Amount = std::optional<api::Quantity>;
+    // `blamed` is the value that upstream shows.
+    auto check = [&](std::string_view part, const Amount& low, std::string_view lowName, const Amount& high,
+                     std::string_view highName, const Amount& blamed) {
       if (!low || !high || *low <= *high) return;
-      const api::Quantity& at = part == "min" || part == "max" ? (part == "min" ? *low : *high)
-                                : part == "default" ? *given : *request;
-      errors.invalid(concat(limit[part].path, "[", name, "]"), quoted(at.str()),
+      errors.invalid(concat(limit[part].path, "[", name, "]"), quoted(blamed->str()),
                      concat(lowName, " value ", low->str(), " is greater than ", highName, " value ", high->str()));
     };
-    check("min", min, "min", max, "max");
-    check("defaultRequest", min, "min", request, "default request");
-    check("defaultRequest", request, "default request", max, "max");
-    check("defaultRequest", request, "default request", given, "default");
-    check("default", min, "min", given, "default");
-    check("default", given, "default", max, "max");
+    check("min", min, "min", max, "max", min);
+    check("defaultRequest", min, "min", request, "default request", request);
+    check("defaultRequest", request, "default request", max, "max", request);
+    check("defaultRequest", request, "default request", given, "default", request);
+    check("default", min, "min", given, "default", min);
+    check("default", given, "default", max, "max", max);
   }
 };
 
