@@ -1,5 +1,6 @@
 // Doubling delays by key: 10 s to 300 s, forgotten after a calm of twice the longest (crash loops, image pulls).
 #pragma once
+#include <algorithm>
 #include <map>
 #include <string>
 

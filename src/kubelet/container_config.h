@@ -1,5 +1,6 @@
 // From a pod's spec to what the CRI is asked for. Pure, but for the mounts that are handed in.
 #pragma once
+#include <optional>
 #include <string>
 #include <vector>
 

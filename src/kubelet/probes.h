@@ -1,6 +1,8 @@
 // Liveness, readiness and startup probes: a pure state machine each, and one scheduler thread for all of them that
 // sleeps until the next probe is due. https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes/
 #pragma once
+#include <algorithm>
+#include <condition_variable>
 #include <functional>
 #include <map>
 #include <memory>

@@ -160,7 +160,7 @@ std::vector<std::string> Cgroups::hierarchies() const {
   for (const auto& name : listDir(mount_)) {
     std::string path = concat(mount_, "/", name);
     struct stat info {};
-    if (name == "unified" || ::stat(path.c_str(), &info) != 0 || !exists(path + "/cgroup.procs")) continue;
+    if (::stat(path.c_str(), &info) != 0 || !exists(path + "/cgroup.procs")) continue;
     if (seen.emplace(info.st_dev, info.st_ino).second) out.push_back(std::move(path));
   }
   return out;
@@ -241,6 +241,16 @@ void Cgroups::removePod(std::string_view uid) {
         if (attempt == 49) log::warn("Could not remove the pod's cgroup", {{"cgroup", dir}});
         rt::StopSignal().waitFor(milliseconds(10));
       }
+    }
+  }
+}
+
+void Cgroups::removeEmptyPod(std::string_view uid) {
+  for (const auto& hierarchy : hierarchies()) {
+    for (std::string_view level : {"", "/burstable", "/besteffort"}) {
+      const std::string dir = concat(hierarchy, root_, "/kubepods", level, "/pod", uid);
+      for (const auto& child : listDir(dir)) ::rmdir(concat(dir, "/", child).c_str());
+      ::rmdir(dir.c_str());
     }
   }
 }

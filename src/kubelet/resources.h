@@ -32,6 +32,7 @@ class Cgroups {
   Status ensureTop(int64_t milliCpu);           // kubepods and the QoS levels
   Status ensurePod(const Pod& pod);             // creates it, or brings its limits up to date
   void removePod(std::string_view uid);         // wherever it is; kills what is left inside
+  void removeEmptyPod(std::string_view uid);    // leaves one alone that has processes: it may be another instance's
   std::vector<std::string> podUids() const;     // that have a cgroup
 
  private:

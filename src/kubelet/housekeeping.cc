@@ -1,0 +1,65 @@
+#include "kubelet/housekeeping.h"
+
+#include <sys/statvfs.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/log.h"
+#include "base/strings.h"
+#include "kubelet/container_logs.h"
+
+namespace skiff::kubelet {
+namespace {
+
+constexpr int64_t kMaxLogBytes = 10 * 1024 * 1024;
+constexpr int kMaxLogFiles = 5;
+constexpr int kHighPercent = 85, kLowPercent = 80;
+
+int usedPercent(const std::string& path) {
+  struct statvfs disk {};
+  if (::statvfs(path.c_str(), &disk) != 0 || disk.f_blocks == 0) return 0;
+  return int(100 - disk.f_bavail * 100 / disk.f_blocks);
+}
+
+}  // namespace
+
+void rotateLogs(const NodeConfig& config, cri::Client& runtime, const PodWorkers& workers) {
+  for (const auto& view : workers.all()) {
+    if (!view.runtime) continue;
+    for (const auto& c : view.runtime->containers) {
+      if (!c.running() || c.logPath.empty()) continue;
+      auto moved = rotateLog(c.logPath, kMaxLogBytes, kMaxLogFiles, *config.clock);
+      if (!moved.ok()) {
+        log::warn("Could not rotate a log", {{"path", c.logPath}, {"err", moved.error().message()}});
+      } else if (*moved) {
+        if (auto done = runtime.reopenContainerLog(c.id); !done.ok())
+          log::warn("Could not reopen a log", {{"path", c.logPath}, {"err", done.error().message()}});
+      }
+    }
+  }
+}
+
+void collectImages(const NodeConfig& config, cri::Client& runtime, const std::string& pauseImage) {
+  if (usedPercent(config.options.rootDir) < kHighPercent) return;
+  auto images = runtime.listImages();
+  auto containers = runtime.listContainers();
+  if (!images.ok() || !containers.ok()) return;
+  std::set<std::string> used;
+  for (const auto& c : *containers) {
+    used.insert(c.imageRef);
+    used.insert(c.image.image);
+  }
+  std::sort(images->begin(), images->end(), [](const auto& a, const auto& b) { return a.size > b.size; });
+  for (const auto& image : *images) {
+    if (usedPercent(config.options.rootDir) < kLowPercent) return;
+    auto named = [&](const std::string& name) { return used.contains(name) || name == pauseImage; };
+    if (image.pinned || used.contains(image.id) || std::any_of(image.repoTags.begin(), image.repoTags.end(), named) ||
+        std::any_of(image.repoDigests.begin(), image.repoDigests.end(), named))
+      continue;
+    if (auto removed = runtime.removeImage(image.id); !removed.ok())
+      log::warn("Could not remove an unused image", {{"image", image.id}, {"err", removed.error().message()}});
+  }
+}
+
+}  // namespace skiff::kubelet

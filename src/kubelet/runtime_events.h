@@ -1,0 +1,44 @@
+// Tells when containers end. CRI of containerd 1.6 has no event stream, so containerd's own is read: idle costs nothing
+// and an end is known in milliseconds. For other runtimes, and while that stream is broken, the list is compared every
+// second; once a minute it is compared in any case, should an event ever be lost.
+#pragma once
+#include <set>
+#include <atomic>
+#include <functional>
+#include <map>
+#include <string>
+
+#include "kubelet/runtime.h"
+#include "rt/executor.h"
+#include "rt/stop.h"
+
+namespace skiff::kubelet {
+
+class RuntimeEvents {
+ public:
+  struct Handler {
+    std::function<void(const std::string& containerId)> containerEnded;
+    std::function<void(const std::string& uid)> podChanged;
+  };
+  RuntimeEvents(cri::Client& client, RuntimeReader& reader, Handler handler)
+      : client_(client), reader_(reader), handler_(std::move(handler)) {}
+  ~RuntimeEvents() { stop(); }
+  void start();
+  void stop();
+
+ private:
+  void listen();
+  void relistLoop();
+  void relist();
+  void handle(std::string_view envelope);
+
+  cri::Client& client_;
+  RuntimeReader& reader_;
+  Handler handler_;
+  rt::StopSignal stop_;
+  std::atomic<bool> streaming_{false};
+  std::map<std::string, std::pair<std::string, cri::ContainerState>> seen_;  // the relist thread's: container -> uid, state
+  rt::Thread listener_, relister_;
+};
+
+}  // namespace skiff::kubelet
