@@ -93,6 +93,10 @@ class Parser {
       if (!frames_.empty()) continue;
       skipSpace();
       if (p_ != end_) return unexpected("after top-level value");
+      if (!rangeError_.empty()) {
+        error_ = rangeError_;
+        return false;
+      }
       *root = value;
       return true;
     }
@@ -254,16 +258,14 @@ class Parser {
 
   bool readLiteral(std::string_view word) {
     for (size_t i = 0; i < word.size(); ++i, ++p_) {
-      if (p_ == end_) return endOfInput();
-      if (*p_ != word[i])
+      if (p_ == end_ || *p_ != word[i])
         return unexpected(concat("in literal ", word, " (expecting '", word[i], "')"));
     }
     return true;
   }
 
   bool readDigits(std::string_view where) {
-    if (p_ == end_) return endOfInput();
-    if (!isDigit(*p_)) return unexpected(where);
+    if (p_ == end_ || !isDigit(*p_)) return unexpected(where);
     while (p_ != end_ && isDigit(*p_)) ++p_;
     return true;
   }
@@ -300,10 +302,9 @@ class Parser {
     if (std::from_chars(start, p_, number).ec != std::errc()) {
       // Too small is zero; too large is an error.
       number = std::strtod(std::string(start, p_).c_str(), nullptr);
-      if (std::isinf(number)) {
-        error_ = concat("json: cannot unmarshal number ", std::string_view(start, size_t(p_ - start)),
-                        " into Go value of type float64");
-        return false;
+      if (std::isinf(number) && rangeError_.empty()) {
+        rangeError_ = concat("json: cannot unmarshal number ", std::string_view(start, size_t(p_ - start)),
+                             " into Go value of type float64");
       }
     }
     *value = Value::number(number);
@@ -373,7 +374,7 @@ class Parser {
 
   // Behind the backslash.
   bool readEscape() {
-    if (p_ == end_) return endOfInput();
+    if (p_ == end_) return unexpected("in string escape code");
     constexpr std::string_view kNames = "\"\\/bfnrt", kChars = "\"\\/\b\f\n\r\t";
     if (size_t at = kNames.find(*p_); at != std::string_view::npos) {
       scratch_ += kChars[at];
@@ -394,8 +395,7 @@ class Parser {
 
   bool readHex4(uint32_t* code) {
     for (int i = 0; i < 4; ++i, ++p_) {
-      if (p_ == end_) return endOfInput();
-      char c = *p_;
+      char c = p_ == end_ ? ' ' : *p_;
       int digit = isDigit(c)               ? c - '0'
                   : c >= 'a' && c <= 'f'   ? c - 'a' + 10
                   : c >= 'A' && c <= 'F'   ? c - 'A' + 10
@@ -423,8 +423,9 @@ class Parser {
     error_ = "unexpected end of JSON input";
     return false;
   }
+  // In the middle of a token Go's scanner sees a space behind the input.
   bool unexpected(std::string_view where) {
-    error_ = concat("invalid character ", quotedByte(*p_), " ", where);
+    error_ = concat("invalid character ", quotedByte(p_ == end_ ? ' ' : *p_), " ", where);
     return false;
   }
   static Step failStep(bool ok) { return ok ? Step::Scalar : Step::Failed; }
@@ -438,6 +439,7 @@ class Parser {
   std::vector<Value> items_;
   std::string scratch_;
   std::string error_;
+  std::string rangeError_;  // the first number out of range: told only when the syntax is right
 };
 
 }  // namespace

@@ -57,7 +57,13 @@ TEST_CASE("syntax errors read as Go's") {
   CHECK(errorOf("") == "unexpected end of JSON input");
   CHECK(errorOf("{\"a\":") == "unexpected end of JSON input");
   CHECK(errorOf("\"abc") == "unexpected end of JSON input");
-  CHECK(errorOf("-") == "unexpected end of JSON input");
+  CHECK(errorOf("[") == "unexpected end of JSON input");
+  CHECK(errorOf("-") == "invalid character ' ' in numeric literal");
+  CHECK(errorOf("[1.") == "invalid character ' ' after decimal point in numeric literal");
+  CHECK(errorOf("tru") == "invalid character ' ' in literal true (expecting 'e')");
+  CHECK(errorOf("\"\\u00") == "invalid character ' ' in \\u hexadecimal character escape");
+  CHECK(errorOf("\"\\") == "invalid character ' ' in string escape code");
+  CHECK(errorOf("[1e999,}") == "invalid character '}' looking for beginning of value");
   CHECK(errorOf("}") == "invalid character '}' looking for beginning of value");
   CHECK(errorOf("[1,]") == "invalid character ']' looking for beginning of value");
   CHECK(errorOf("{,}") == "invalid character ',' looking for beginning of object key string");
