@@ -191,7 +191,8 @@ std::vector<std::string> bootstrapObjects(const SecurityOptions& options, std::s
   for (const PriorityLevelRow& row : priorityLevels()) out.push_back(priorityLevelJson(row));
   for (const FlowSchemaRow& row : flowSchemas()) out.push_back(flowSchemaJson(row, now));
   for (const api::GroupVersionInfo& info : api::builtinGroupVersions()) {
-    if (servedByDefault(info)) out.push_back(apiServiceJson(info, now));
+    // apiregistration.k8s.io itself has no priority: nobody could take it over.
+    if (servedByDefault(info) && info.groupPriority > 0) out.push_back(apiServiceJson(info, now));
   }
   addServiceRange(out, options, now);
   out.push_back(concat(
