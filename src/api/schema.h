@@ -45,9 +45,12 @@ struct FieldInfo {
   bool omitZero = false;
   bool required = false;
   bool patchMerge = false;       // patchStrategy merge
+  bool patchReplace = false;     // patchStrategy replace, said though it is the rule
   bool patchReplaceKeys = false;  // patchStrategy retainKeys
   bool defaultHidden = false;     // defaultJson is not shown in OpenAPI
   bool atomicMap = false;        // mapType or structType atomic
+  bool granularMap = false;      // the same, said to be granular
+  bool listTypeGiven = false;    // listType is the schema's word, not the general rule
   bool preserveUnknown = false;  // custom resources: x-kubernetes-preserve-unknown-fields below here
   bool nullable = false;         // custom resources
   bool unionDiscriminator = false;
@@ -77,6 +80,7 @@ struct TypeInfo {
   std::string_view protoPackage;  // "k8s.io.api.core.v1": OpenAPI ids derive from it
   bool isKind = false;       // has apiVersion and kind (not listed in fields)
   bool isWrapper = false;    // a list in JSON, a message with items = 1 on the wire
+  bool isUnion = false;      // at most one of its optional fields is set
   bool atomic = false;       // structType atomic
   bool preserveUnknown = false;
   std::span<const FieldInfo> fields;   // in JSON order, inlined ones flattened

@@ -34,7 +34,8 @@ int main(int argc, char** argv) {
     void (*run)(const std::string&, Tally&);
   };
   int failed = 0;
-  for (const Suite& suite : {Suite{"codec", runCodec}, Suite{"defaults", runDefaults}, Suite{"tables", runTables}}) {
+  for (const Suite& suite : {Suite{"codec", runCodec}, Suite{"defaults", runDefaults}, Suite{"tables", runTables},
+                             Suite{"openapi", runOpenApi}}) {
     Tally tally{.only = argc > 2 ? argv[2] : ""};
     suite.run(argv[1], tally);
     std::printf("%s: %d passed, %d failed\n", suite.name, tally.passed, tally.failed);

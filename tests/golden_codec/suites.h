@@ -19,5 +19,6 @@ bool wanted(const Tally& tally, std::string_view name);
 void runCodec(const std::string& facts, Tally& tally);
 void runDefaults(const std::string& facts, Tally& tally);
 void runTables(const std::string& facts, Tally& tally);
+void runOpenApi(const std::string& facts, Tally& tally);
 
 }  // namespace skiff::golden

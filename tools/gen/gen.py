@@ -159,12 +159,18 @@ def field_row(m, f, group, out, index):
     strategies = x[opt.patch_strategy].split(",")
     if "merge" in strategies:
         row.append(".patchMerge = true")
+    if "replace" in strategies:
+        row.append(".patchReplace = true")
     if "retainKeys" in strategies:
         row.append(".patchReplaceKeys = true")
     if x[opt.defaulted]:
         row.append(".defaultHidden = true")
     if x[opt.map_type] == "atomic" or x[opt.struct_type] == "atomic":
         row.append(".atomicMap = true")
+    if "granular" in (x[opt.map_type], x[opt.struct_type]):
+        row.append(".granularMap = true")
+    if x[opt.list_type]:
+        row.append(".listTypeGiven = true")
     if x[opt.union_discriminator]:
         row.append(".unionDiscriminator = true")
     if x[opt.list_type] in ("set", "map"):
@@ -199,7 +205,7 @@ def type_definition(m, out):
     rows = [field_row(m, f, group, out, i) for i, (f, group) in enumerate(m.flat)]
     parts = [f".name = {q(m.name)}", f".package = {q(m.file.package)}", f".group = {q(m.file.group.name)}",
              f".version = {q(m.file.group.version)}", f".protoPackage = {q(m.file.group.proto_package)}"]
-    for option, name in ((opt.kind, "isKind"), (opt.wrapper, "isWrapper")):
+    for option, name in ((opt.kind, "isKind"), (opt.wrapper, "isWrapper"), (opt.union, "isUnion")):
         if x[option]:
             parts.append(f".{name} = true")
     if x[opt.message_struct_type] == "atomic":
