@@ -24,6 +24,17 @@ std::span<const RegistryEntry> registry() {
       {"daemonset-controller", createDaemonSetController},
       {"statefulset-controller", createStatefulSetController},
       {"disruption-controller", createDisruptionController},
+      {"resourcequota-controller", createResourceQuotaController},
+      {"persistentvolumeclaim-protection-controller", createPvcProtectionController},
+      {"persistentvolume-protection-controller", createPvProtectionController},
+      {"volumeattributesclass-protection-controller", createVolumeAttributesClassProtectionController},
+      {"clusterrole-aggregation-controller", createClusterRoleAggregationController},
+      {"certificatesigningrequest-approving-controller", createCsrApprovingController},
+      {"certificatesigningrequest-signing-controller", createCsrSigningController},
+      {"certificatesigningrequest-cleaner-controller", createCsrCleaningController},
+      {"persistentvolume-binder-controller", createPersistentVolumeBinder},
+      {"ephemeral-volume-controller", createEphemeralVolumeController},
+      {"service-cidr-controller", createServiceCidrController},
   };
   return kControllers;
 }
