@@ -160,9 +160,7 @@ struct CustomResource::Builder {
     version.preserveUnknown = !schema.isMap() || schema["x-kubernetes-preserve-unknown-fields"].asBool() ||
                               spec["preserveUnknownFields"].asBool();
     readSubresources(version, source["subresources"]);
-    for (const Value& column : source["additionalPrinterColumns"].items())
-      version.columns.push_back({column["name"].str(), column["type"].str(), column["format"].str(),
-                                 column["description"].str(), column["jsonPath"].str(), column["priority"].asInt()});
+    version.table = std::make_shared<const api::CustomTable>(source);
     makeType(version, schema);
     makeResource(version, spec, source);
     return okStatus();

@@ -9,6 +9,7 @@
 
 #include "api/object.h"
 #include "api/schema.h"
+#include "api/table.h"
 #include "base/result.h"
 #include "codec/value.h"
 
@@ -17,18 +18,13 @@ namespace skiff::apiserver {
 class FieldErrors;
 struct StructuralSchema;  // structural_schema.h
 
-struct PrinterColumn {
-  std::string name, type, format, description, jsonPath;
-  int64_t priority = 0;
-};
-
 struct CustomVersion {
   std::string name;
   bool served = false, storage = false, deprecated = false;
   std::string deprecationWarning;
   bool hasStatus = false, hasScale = false;
   std::string specReplicasPath, statusReplicasPath, labelSelectorPath;
-  std::vector<PrinterColumn> columns;
+  std::shared_ptr<const api::CustomTable> table;
   std::shared_ptr<const StructuralSchema> schema;  // null: everything is preserved (no schema)
   bool preserveUnknown = false;
   // Tables; what they view lives in the CustomResource.

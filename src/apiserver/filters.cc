@@ -90,12 +90,8 @@ Status Filters::authenticate(Exchange& exchange) const {
   }
   auto user = authenticator_.authenticate(exchange.request());
   if (!user.ok()) return unauthorized();
-  if (*user) {
-    exchange.user = **std::move(user);
-    return okStatus();
-  }
-  if (!anonymousHealth_ || !isHealthPath(exchange.request().path)) return unauthorized();
-  exchange.user = {"system:anonymous", "", {"system:unauthenticated"}, {}};
+  if (!*user) return unauthorized();
+  exchange.user = **std::move(user);
   return okStatus();
 }
 

@@ -22,6 +22,8 @@ class EventSink {
   // Arms one call when the events are taken or the watch is cancelled, from any thread; at once if that is so already.
   virtual void onDrain(UniqueFunction<void()> callback) = 0;
   virtual bool cancelled() const = 0;
+  // Called once when the caller gives up the watch; at once if it has.
+  virtual void onCancel(UniqueFunction<void()> callback) = 0;
 };
 
 struct InProcessCaller {

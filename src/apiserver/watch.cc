@@ -237,8 +237,13 @@ void Session::beginAnswer() {
   begun_ = true;
   std::weak_ptr<Session> weak = weak_from_this();
   if (exchange_->inProcess() && exchange_->caller()->sink) {
-    net::Response response;
-    exchange_->writer()->respond(std::move(response));
+    exchange_->writer()->respond({});
+    exchange_->caller()->sink->onCancel([weak, &loop = hub_.loop()] {
+      if (weak.expired()) return;
+      loop.post([weak] {
+        if (auto self = weak.lock()) self->end();
+      });
+    });
     return;
   }
   std::string type(contentType(exchange_->out.format));

@@ -1,7 +1,0 @@
-#include "apiserver/table.h"
-
-namespace skiff::apiserver {
-
-const Printer* findPrinter(std::string_view, std::string_view) { return nullptr; }
-
-}  // namespace skiff::apiserver
