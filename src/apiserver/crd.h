@@ -15,7 +15,6 @@
 
 namespace skiff::apiserver {
 
-class FieldErrors;
 struct StructuralSchema;  // structural_schema.h
 
 struct CustomVersion {
@@ -65,10 +64,5 @@ class CustomResource {
 
 // Order of versions in discovery: v2 > v1 > v1beta2 > v1beta1 > v1alpha1 > others by name. >0: a stands before b.
 int compareVersions(std::string_view a, std::string_view b);
-
-// spec and schema of a definition, with upstream's texts.
-void validateDefinition(const codec::Value& definition, const codec::Value* old, FieldErrors& errors);
-// Defaults that depend on other fields: names.singular, names.listKind, storedVersions, conversion.
-void defaultDefinition(codec::Value& definition, codec::Arena& arena);
 
 }  // namespace skiff::apiserver

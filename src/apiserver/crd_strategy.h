@@ -1,4 +1,5 @@
-// What CustomResourceDefinitions need beyond their tables.
+// What CustomResourceDefinitions need beyond their tables: the versions that were ever stored.
+// Validation is the strategy's of the extension group.
 #pragma once
 #include <memory>
 
@@ -6,7 +7,7 @@
 
 namespace skiff::apiserver {
 
-std::unique_ptr<Strategy> makeDefinitionStrategy();
+std::unique_ptr<Strategy> makeDefinitionStrategy(Strategy& base);
 inline constexpr std::string_view kDefinitionCleanup = "customresourcecleanup.apiextensions.k8s.io";
 
 }  // namespace skiff::apiserver

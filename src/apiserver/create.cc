@@ -67,7 +67,7 @@ Result<Written> Registry::createOnce(const WriteCall& outer, DocumentEdit docume
   if (strategy.hasGeneration()) setMetadata(object, arena, "generation", Value::integer(1));
   if (call.admit) TRY(mutate(request));
   TRY(normalize(object, resource, arena));
-  trackManagedFields(object, nullptr, call, clock().now(), arena);
+  if (!call.applied) trackManagedFields(object, nullptr, call, clock().now(), arena);
   TRY(validateForCreate(context, strategy));
   if (call.admit) TRY(validateAdmission(request));
   TRY(strategy.allocate(context));

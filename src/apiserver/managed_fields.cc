@@ -56,10 +56,25 @@ std::string defaultFieldManager(std::string_view userAgent) {
 
 void trackManagedFields(Value& object, const Value* live, const WriteCall& call, WallTime now, Arena& arena) {
   const ServedResource& resource = *call.resource;
-  const api::ResourceInfo& info = *resource.storage;
+  bool custom = resource.custom != nullptr;
+  std::string manager = call.fieldManager.empty() ? "unknown" : call.fieldManager;
+  api::FieldManager tracker = managerOf(*resource.info, call.subresource, custom);
   if (live) api::keepManagedFieldTimes(*live, object, arena);
-  object = managerOf(info, call.subresource, resource.custom != nullptr)
-               .update(live, object, call.fieldManager.empty() ? "unknown" : call.fieldManager, now, arena);
+  if (resource.info == resource.storage || (custom && resource.info->version == resource.storage->version)) {
+    object = tracker.update(live, object, manager, now, arena);
+    return;
+  }
+  // Owners are recorded in the version that the client wrote.
+  auto served = [&](const Value& stored) {
+    Value copy = stored.clone(arena);
+    (void)convertObject(copy, *resource.storage, *resource.info, custom, arena).ok();
+    return copy;
+  };
+  Value before = live ? served(*live) : Value::null();
+  Value tracked = tracker.update(live ? &before : nullptr, served(object), manager, now, arena);
+  const Value& fields = std::as_const(tracked)["metadata"]["managedFields"];
+  if (fields.empty()) object.child(arena, "metadata").erase("managedFields");
+  else setMetadata(object, arena, "managedFields", fields);
 }
 
 Result<Value> applyManaged(const Value* live, const Value& config, const ServedResource& resource, const ApplyCall& how,

@@ -27,7 +27,8 @@ struct WriteCall {
   std::string fieldManager;  // resolved: the client's or the first word of its user agent
   const codec::Value* options = nullptr;
   std::vector<std::string>* warnings = nullptr;
-  bool admit = true;  // false: the server itself
+  bool admit = true;    // false: the server itself
+  bool applied = false;  // server-side apply has set managedFields already
 };
 
 struct Written {
@@ -55,7 +56,6 @@ using Transform = std::function<Result<codec::Value>(const codec::Value* live, c
 struct UpdateRules {
   bool mayCreate = false;      // PUT and apply of some kinds
   bool patch = false;          // the object derives from the live one: a conflict is retried
-  bool applyPatch = false;     // managed fields are the apply's own, already in the tree
 };
 
 class Registry {

@@ -294,7 +294,7 @@ void Rest::patch(Exchange& exchange) {
     if (!options.fieldManager.empty()) call.fieldManager = options.fieldManager;
     UpdateRules rules;
     rules.patch = true;
-    rules.applyPatch = apply;
+    call.applied = apply;
     rules.mayCreate = apply && call.subresource.empty();
     return parts_.registry->update(call, rules, transform);
   };

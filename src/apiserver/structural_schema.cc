@@ -178,7 +178,7 @@ class Validator {
       if (one == value) return;
       allowed.push_back(one.isString() ? one.str() : codec::toJson(one));
     }
-    errors_.notSupported(path, value.isString() ? value.str() : shown(value), allowed);
+    errors_.notSupported(path, shown(value), allowed);
   }
   void checkNumber(const Value& value, const StructuralSchema& schema, const std::string& path) {
     double number = value.asDouble();

@@ -163,7 +163,7 @@ Result<std::optional<Written>> Registry::updateOnce(const WriteCall& call, const
   if (strategy.hasGeneration() && bumpsGeneration(call.subresource) && changesGeneration(object, live->root()))
     setMetadata(object, arena, "generation",
                 Value::integer(live->root()["metadata"]["generation"].asInt() + 1));
-  if (!rules.applyPatch) trackManagedFields(object, &live->root(), call, clock().now(), arena);
+  if (!call.applied) trackManagedFields(object, &live->root(), call, clock().now(), arena);
   TRY(validateForUpdate(context, strategy));
   if (call.admit) TRY(validateAdmission(request));
   TRY(strategy.allocate(context));
