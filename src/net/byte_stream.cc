@@ -85,11 +85,17 @@ Result<size_t> SocketStream::readTls(char* into, size_t capacity) {
       size_t count = 0;
       if (SSL_read_ex(tls_->ssl(), into, capacity, &count) == 1) return count;
       switch (SSL_get_error(tls_->ssl(), 0)) {
-        case SSL_ERROR_WANT_READ: break;
-        case SSL_ERROR_WANT_WRITE: want = Want::Write; break;
-        case SSL_ERROR_ZERO_RETURN: return size_t(0);
-        case SSL_ERROR_SYSCALL: return socketError("read", errno);
-        default: return tls_->handshakeError(0);
+        case SSL_ERROR_WANT_READ:
+          break;
+        case SSL_ERROR_WANT_WRITE:
+          want = Want::Write;
+          break;
+        case SSL_ERROR_ZERO_RETURN:
+          return size_t(0);
+        case SSL_ERROR_SYSCALL:
+          return socketError("read", errno);
+        default:
+          return tls_->handshakeError(0);
       }
     }
     TRY(wait(want));
@@ -110,9 +116,13 @@ Status SocketStream::write(std::string_view bytes) {
         continue;
       }
       switch (SSL_get_error(tls_->ssl(), 0)) {
-        case SSL_ERROR_WANT_READ: want = Want::Read; break;
-        case SSL_ERROR_WANT_WRITE: break;
-        default: return closedError();
+        case SSL_ERROR_WANT_READ:
+          want = Want::Read;
+          break;
+        case SSL_ERROR_WANT_WRITE:
+          break;
+        default:
+          return closedError();
       }
     } else {
       ssize_t count = send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);

@@ -12,9 +12,9 @@
 
 namespace skiff::net {
 
-// A socket that blocks with poll(2), optionally until a deadline. One reader and one writer thread at a time,
-// close() from a third. OpenSSL wants one caller at a time, so its calls are made under a mutex, and waiting is
-// done outside.
+// A socket that blocks with poll(2), optionally until a deadline. One reader and one writer thread
+// at a time, close() from a third. OpenSSL wants one caller at a time, so its calls are made under
+// a mutex, and waiting is done outside.
 class SocketStream final : public ByteStream {
  public:
   // `first` is read before the socket: bytes that arrived behind the head of an upgrade.
@@ -26,7 +26,8 @@ class SocketStream final : public ByteStream {
   void closeWrite() override;
   void close() override;
 
-  // For reads and writes from now on; nullopt: none. Missed: Reason::Timeout, and the stream stays usable.
+  // For reads and writes from now on; nullopt: none. Missed: Reason::Timeout, and the stream stays
+  // usable.
   void setDeadline(std::optional<SteadyTime> deadline);
   Status handshake();
   // Puts bytes back, to be read again before others.

@@ -24,22 +24,38 @@ SteadyTime deadlineAfter(milliseconds timeout) {
 
 Reason reasonOfStatus(int status) {
   switch (status) {
-    case 400: return Reason::BadRequest;
-    case 401: return Reason::Unauthorized;
-    case 403: return Reason::Forbidden;
-    case 404: return Reason::NotFound;
-    case 405: return Reason::MethodNotAllowed;
-    case 406: return Reason::NotAcceptable;
-    case 409: return Reason::Conflict;
-    case 410: return Reason::Gone;
-    case 413: return Reason::RequestEntityTooLarge;
-    case 415: return Reason::UnsupportedMediaType;
-    case 422: return Reason::Invalid;
-    case 429: return Reason::TooManyRequests;
-    case 500: return Reason::InternalError;
-    case 503: return Reason::ServiceUnavailable;
-    case 504: return Reason::Timeout;
-    default: return Reason::Unknown;
+    case 400:
+      return Reason::BadRequest;
+    case 401:
+      return Reason::Unauthorized;
+    case 403:
+      return Reason::Forbidden;
+    case 404:
+      return Reason::NotFound;
+    case 405:
+      return Reason::MethodNotAllowed;
+    case 406:
+      return Reason::NotAcceptable;
+    case 409:
+      return Reason::Conflict;
+    case 410:
+      return Reason::Gone;
+    case 413:
+      return Reason::RequestEntityTooLarge;
+    case 415:
+      return Reason::UnsupportedMediaType;
+    case 422:
+      return Reason::Invalid;
+    case 429:
+      return Reason::TooManyRequests;
+    case 500:
+      return Reason::InternalError;
+    case 503:
+      return Reason::ServiceUnavailable;
+    case 504:
+      return Reason::Timeout;
+    default:
+      return Reason::Unknown;
   }
 }
 

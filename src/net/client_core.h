@@ -14,8 +14,8 @@
 
 namespace skiff::net {
 
-// HTTP/2 connections live on a loop thread of this object, which starts with the first of them; HTTP/1.1 connections
-// are used by the callers' own threads. Thread safe.
+// HTTP/2 connections live on a loop thread of this object, which starts with the first of them;
+// HTTP/1.1 connections are used by the callers' own threads. Thread safe.
 class ClientCore {
  public:
   enum class Protocol { Negotiate, Http1, Http2 };  // Http2: with prior knowledge

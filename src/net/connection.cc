@@ -12,9 +12,9 @@ namespace {
 
 constexpr auto kHandshakeTime = seconds(10);
 constexpr auto kLingerTime = seconds(2);
-constexpr auto kStallTime = seconds(120);        // a peer that takes nothing for so long is gone
+constexpr auto kStallTime = seconds(120);         // a peer that takes nothing for so long is gone
 constexpr size_t kLingerBytes = 8 * 1024 * 1024;  // read and dropped at most
-constexpr int kReadsPerTurn = 16;                // fairness among connections
+constexpr int kReadsPerTurn = 16;                 // fairness among connections
 
 }  // namespace
 
@@ -109,7 +109,9 @@ void Connection::readAll() {
 
 bool Connection::received(std::string_view bytes) {
   switch (phase_) {
-    case Phase::Detect: chooseProtocol(bytes); return true;
+    case Phase::Detect:
+      chooseProtocol(bytes);
+      return true;
     case Phase::Lingering:
       lingered_ += bytes.size();
       if (lingered_ <= kLingerBytes) return true;
@@ -120,7 +122,8 @@ bool Connection::received(std::string_view bytes) {
       pump();
       if (phase_ == Phase::Open) lingerThenClose();
       return false;
-    default: return false;
+    default:
+      return false;
   }
 }
 
@@ -164,8 +167,8 @@ void Connection::pump() {
 
 void Connection::updateInterest() {
   if (phase_ == Phase::Closed) return;
-  bool reads = phase_ != Phase::Draining &&
-               (phase_ != Phase::Open || (protocol_->wantsRead() && !upgrade_));
+  bool reads =
+      phase_ != Phase::Draining && (phase_ != Phase::Open || (protocol_->wantsRead() && !upgrade_));
   uint32_t wanted = (reads ? uint32_t(EPOLLIN) : 0U) | (blocked_ ? uint32_t(EPOLLOUT) : 0U);
   if (wanted == interest_) return;
   interest_ = wanted;
@@ -223,12 +226,15 @@ SteadyTime Connection::deadline() const {
   if (blocked_) return lastProgress_ + kStallTime;
   switch (phase_) {
     case Phase::Handshake:
-    case Phase::Detect: return lastRead_ + kHandshakeTime;
+    case Phase::Detect:
+      return lastRead_ + kHandshakeTime;
     case Phase::Draining:
-    case Phase::Lingering: return lastRead_ + kLingerTime;
+    case Phase::Lingering:
+      return lastRead_ + kLingerTime;
     case Phase::Open:
       return idle() ? lastRead_ + seconds(core_.options().idleTimeoutSeconds) : SteadyTime::max();
-    case Phase::Closed: break;
+    case Phase::Closed:
+      break;
   }
   return SteadyTime::max();
 }

@@ -78,8 +78,7 @@ Result<Addresses> resolve(const std::string& host, uint16_t port) {
   if (getaddrinfo(host.c_str(), service.c_str(), &hints, &list) == 0) return Addresses(list);
   hints.ai_flags = AI_NUMERICSERV | AI_ADDRCONFIG;
   if (getaddrinfo(host.c_str(), service.c_str(), &hints, &list) != 0) {
-    return Error(Reason::ServiceUnavailable,
-                 concat("dial tcp: lookup ", host, ": no such host"));
+    return Error(Reason::ServiceUnavailable, concat("dial tcp: lookup ", host, ": no such host"));
   }
   return Addresses(list);
 }
@@ -99,8 +98,8 @@ Result<Fd> dialTcp(const std::string& host, uint16_t port, SteadyTime deadline) 
     Fd fd(socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (fd.get() < 0) continue;
     tuneTcp(fd.get());
-    auto connected = connectTo(fd.get(), info->ai_addr, info->ai_addrlen, "tcp",
-                               addressText(*info), deadline);
+    auto connected =
+        connectTo(fd.get(), info->ai_addr, info->ai_addrlen, "tcp", addressText(*info), deadline);
     if (connected.ok()) return fd;
     if (!firstError) firstError = std::move(connected).error();
   }

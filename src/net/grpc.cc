@@ -16,24 +16,23 @@ struct Code {
   Reason reason;
 };
 // https://github.com/grpc/grpc/blob/master/doc/statuscodes.md, by number.
-constexpr Code kCodes[] = {
-    {"OK", Reason::Unknown},
-    {"Canceled", Reason::Unknown},
-    {"Unknown", Reason::Unknown},
-    {"InvalidArgument", Reason::BadRequest},
-    {"DeadlineExceeded", Reason::Timeout},
-    {"NotFound", Reason::NotFound},
-    {"AlreadyExists", Reason::AlreadyExists},
-    {"PermissionDenied", Reason::Forbidden},
-    {"ResourceExhausted", Reason::TooManyRequests},
-    {"FailedPrecondition", Reason::Conflict},
-    {"Aborted", Reason::Conflict},
-    {"OutOfRange", Reason::Expired},
-    {"Unimplemented", Reason::MethodNotAllowed},
-    {"Internal", Reason::InternalError},
-    {"Unavailable", Reason::ServiceUnavailable},
-    {"DataLoss", Reason::InternalError},
-    {"Unauthenticated", Reason::Unauthorized}};
+constexpr Code kCodes[] = {{"OK", Reason::Unknown},
+                           {"Canceled", Reason::Unknown},
+                           {"Unknown", Reason::Unknown},
+                           {"InvalidArgument", Reason::BadRequest},
+                           {"DeadlineExceeded", Reason::Timeout},
+                           {"NotFound", Reason::NotFound},
+                           {"AlreadyExists", Reason::AlreadyExists},
+                           {"PermissionDenied", Reason::Forbidden},
+                           {"ResourceExhausted", Reason::TooManyRequests},
+                           {"FailedPrecondition", Reason::Conflict},
+                           {"Aborted", Reason::Conflict},
+                           {"OutOfRange", Reason::Expired},
+                           {"Unimplemented", Reason::MethodNotAllowed},
+                           {"Internal", Reason::InternalError},
+                           {"Unavailable", Reason::ServiceUnavailable},
+                           {"DataLoss", Reason::InternalError},
+                           {"Unauthenticated", Reason::Unauthorized}};
 
 // The text that clients written in Go print, which ends up in events and pod statuses.
 Error rpcError(size_t code, std::string_view description) {
@@ -79,10 +78,11 @@ Result<std::optional<std::string>> takeMessage(std::string* buffer) {
   if (buffer->size() < kPrefixBytes) return none;
   if ((*buffer)[0] != 0) return rpcError(13, "compressed messages were not asked for");
   size_t size = 0;
-  for (size_t i = 1; i < kPrefixBytes; ++i) size = size << 8 | static_cast<unsigned char>((*buffer)[i]);
+  for (size_t i = 1; i < kPrefixBytes; ++i)
+    size = size << 8 | static_cast<unsigned char>((*buffer)[i]);
   if (size > kMaxMessageBytes) {
-    return rpcError(8, concat("received message larger than max (", size, " vs. ", kMaxMessageBytes,
-                              ')'));
+    return rpcError(
+        8, concat("received message larger than max (", size, " vs. ", kMaxMessageBytes, ')'));
   }
   if (buffer->size() < kPrefixBytes + size) return none;
   std::optional<std::string> message = buffer->substr(kPrefixBytes, size);

@@ -36,15 +36,15 @@ class Headers {
 // What TLS proved about the peer. Certificates are DER.
 struct PeerIdentity {
   std::vector<std::string> certificateChain;  // leaf first; empty when the client showed none
-  std::string remoteAddress;                   // "10.0.0.1:4711"
+  std::string remoteAddress;                  // "10.0.0.1:4711"
 };
 
 struct Request {
-  std::string method;     // "GET"
-  std::string path;       // percent-decoded never: as sent, without the query: "/api/v1/pods"
-  std::string query;      // as sent, without "?"
-  Headers headers;        // lower-case names; HTTP/2 pseudo headers turned into `method`, `path`, "host"
-  SharedBytes body;       // whole; the server enforces ServerOptions::maxBodyBytes
+  std::string method;  // "GET"
+  std::string path;    // percent-decoded never: as sent, without the query: "/api/v1/pods"
+  std::string query;   // as sent, without "?"
+  Headers headers;   // lower-case names; HTTP/2 pseudo headers turned into `method`, `path`, "host"
+  SharedBytes body;  // whole; the server enforces ServerOptions::maxBodyBytes
   int httpMajor = 2;
   PeerIdentity peer;
   // Set by an in-process transport: the caller is known and trusted, authentication is skipped.
@@ -59,19 +59,19 @@ struct Response {
   std::any value;
 };
 
-// A raw byte stream after an upgrade (101) or CONNECT-like hijack, or a plain outgoing connection. Blocking
-// use from a worker thread; read and write may be on two threads at the same time.
+// A raw byte stream after an upgrade (101) or CONNECT-like hijack, or a plain outgoing connection.
+// Blocking use from a worker thread; read and write may be on two threads at the same time.
 class ByteStream {
  public:
   virtual ~ByteStream() = default;
   virtual Result<size_t> read(char* into, size_t capacity) = 0;  // 0: end of stream
   virtual Status write(std::string_view bytes) = 0;              // all of it; waits for room
-  virtual void closeWrite() = 0;                                   // half-close if the transport can
-  virtual void close() = 0;                                        // ends pending reads and writes
+  virtual void closeWrite() = 0;                                 // half-close if the transport can
+  virtual void close() = 0;                                      // ends pending reads and writes
 };
 
-// One answer. Thread safe: any thread may call, the server moves the bytes to its loop. The last reference
-// gone without an answer sends 500.
+// One answer. Thread safe: any thread may call, the server moves the bytes to its loop. The last
+// reference gone without an answer sends 500.
 class ResponseWriter {
  public:
   virtual ~ResponseWriter() = default;
@@ -84,13 +84,14 @@ class ResponseWriter {
   // As finish(), with trailers after the body (gRPC). A transport without trailers drops them.
   virtual void finishWithTrailers([[maybe_unused]] Headers trailers) { finish(); }
   virtual size_t pendingBytes() const = 0;  // written but not yet taken by the socket
-  // Called on the loop when pendingBytes falls to 0, and once when the peer is gone (also at once if it is).
+  // Called on the loop when pendingBytes falls to 0, and once when the peer is gone (also at once
+  // if it is).
   virtual void onDrain(UniqueFunction<void()> callback) = 0;
   virtual void onClose(UniqueFunction<void()> callback) = 0;
   virtual bool closed() const = 0;
 
-  // HTTP/1.1 only: answers with these headers (101 Switching Protocols) and hands over the raw connection,
-  // with what was already read first. `then` runs on a worker thread of the server.
+  // HTTP/1.1 only: answers with these headers (101 Switching Protocols) and hands over the raw
+  // connection, with what was already read first. `then` runs on a worker thread of the server.
   virtual Status upgrade(int status, Headers headers,
                          UniqueFunction<void(std::unique_ptr<ByteStream>)> then) = 0;
 };

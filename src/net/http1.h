@@ -22,8 +22,8 @@ struct ResponseHead {
   Headers headers;
 };
 
-// Looks for a whole head at the start of `bytes`; *consumed counts it with its empty line. Strict: CRLF only, no
-// folded lines, no space before the colon.
+// Looks for a whole head at the start of `bytes`; *consumed counts it with its empty line. Strict:
+// CRLF only, no folded lines, no space before the colon.
 Parse parseRequestHead(std::string_view bytes, RequestHead* head, size_t* consumed);
 Parse parseResponseHead(std::string_view bytes, ResponseHead* head, size_t* consumed);
 
@@ -42,15 +42,16 @@ bool hasToken(const Headers& headers, std::string_view name, std::string_view to
 // The chunked coding, fed with whatever arrived.
 class ChunkedDecoder {
  public:
-  // Takes what it can from `bytes` and appends decoded data to *out. Done: *consumed stops behind the trailers.
+  // Takes what it can from `bytes` and appends decoded data to *out. Done: *consumed stops behind
+  // the trailers.
   Parse feed(std::string_view bytes, std::string* out, size_t* consumed);
 
  private:
   enum class State { Size, Extension, SizeLf, Data, DataCr, DataLf, Trailer, TrailerLf, End };
   State state_ = State::Size;
-  uint64_t left_ = 0;       // of this chunk
+  uint64_t left_ = 0;  // of this chunk
   int digits_ = 0;
-  size_t lineBytes_ = 0;    // of an extension or the trailers, bounded
+  size_t lineBytes_ = 0;  // of an extension or the trailers, bounded
   bool lineEmpty_ = true;
 };
 

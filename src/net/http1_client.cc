@@ -107,8 +107,10 @@ Result<std::string> Http1Exchange::next(SteadyTime deadline) {
       continue;
     }
     switch (framing_.kind) {
-      case http1::Framing::Kind::None: break;
-      case http1::Framing::Kind::UntilClose: return takeLength(in_.size());
+      case http1::Framing::Kind::None:
+        break;
+      case http1::Framing::Kind::UntilClose:
+        return takeLength(in_.size());
       case http1::Framing::Kind::Length: {
         auto piece = TRY(takeLength(size_t(std::min<uint64_t>(left_, in_.size()))));
         left_ -= piece.size();

@@ -10,7 +10,8 @@ using namespace skiff::net::http1;
 TEST_CASE("a response's head and framing are read as RFC 9112 says") {
   ResponseHead head;
   size_t consumed = 0;
-  CHECK(parseResponseHead("HTTP/1.1 200 OK\r\nA: 1\r\nA: 2\r\n", &head, &consumed) == Parse::NeedMore);
+  CHECK(parseResponseHead("HTTP/1.1 200 OK\r\nA: 1\r\nA: 2\r\n", &head, &consumed) ==
+        Parse::NeedMore);
   CHECK(parseResponseHead("HTTP/1.1 204\r\n\r\nrest", &head, &consumed) == Parse::Done);
   CHECK(head.status == 204);
   CHECK(consumed == 16);
@@ -25,7 +26,8 @@ TEST_CASE("a response's head and framing are read as RFC 9112 says") {
 }
 
 TEST_CASE("chunks decode the same however they are cut") {
-  std::string wire = "4\r\nWiki\r\n6;a=b\r\npedia \r\nE\r\nin \r\n\r\nchunks.\r\n0\r\nX: y\r\n\r\nnext";
+  std::string wire =
+      "4\r\nWiki\r\n6;a=b\r\npedia \r\nE\r\nin \r\n\r\nchunks.\r\n0\r\nX: y\r\n\r\nnext";
   for (size_t step = 1; step <= wire.size(); ++step) {
     ChunkedDecoder decoder;
     std::string out;

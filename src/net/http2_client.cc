@@ -9,13 +9,13 @@ namespace skiff::net {
 namespace {
 
 constexpr size_t kHighWater = 256 * 1024;
-constexpr size_t kPieceBytes = 64 * 1024;                // small frames join up to it
-constexpr size_t kGiveBackBytes = 128 * 1024;            // window is given back in such steps
+constexpr size_t kPieceBytes = 64 * 1024;      // small frames join up to it
+constexpr size_t kGiveBackBytes = 128 * 1024;  // window is given back in such steps
 constexpr size_t kMaxHeaderBytes = 1024 * 1024;
-constexpr size_t kMaxWholeBytes = size_t(1) << 30;       // of an answer read in one piece
-constexpr auto kPingAfter = milliseconds(30000);         // of silence while streams are open
+constexpr size_t kMaxWholeBytes = size_t(1) << 30;  // of an answer read in one piece
+constexpr auto kPingAfter = milliseconds(30000);    // of silence while streams are open
 constexpr auto kPingTimeout = milliseconds(15000);
-constexpr auto kIdleTime = milliseconds(90000);          // without streams: closed
+constexpr auto kIdleTime = milliseconds(90000);  // without streams: closed
 
 Error lostError(std::string_view why) {
   return {Reason::ServiceUnavailable, concat("http2: client connection lost: ", why)};
@@ -109,8 +109,8 @@ void ClientStream::fail(Error error, bool untouched) {
 
 // ---- Http2Connection: any thread ----
 
-std::shared_ptr<Http2Connection> Http2Connection::create(std::shared_ptr<rt::EventLoop> loop,
-                                                         Fd fd, std::unique_ptr<TlsSession> tls,
+std::shared_ptr<Http2Connection> Http2Connection::create(std::shared_ptr<rt::EventLoop> loop, Fd fd,
+                                                         std::unique_ptr<TlsSession> tls,
                                                          Options options) {
   std::shared_ptr<Http2Connection> connection(
       new Http2Connection(std::move(loop), std::move(fd), std::move(tls), std::move(options)));
@@ -118,7 +118,7 @@ std::shared_ptr<Http2Connection> Http2Connection::create(std::shared_ptr<rt::Eve
     connection->makeSession();
     // The watch holds the connection alive until close().
     connection->loop_->watch(connection->socket_.fd(), EPOLLIN,
-                            [connection](uint32_t events) { connection->onEvents(events); });
+                             [connection](uint32_t events) { connection->onEvents(events); });
     connection->lastRead_ = connection->idleSince_ = Clock::real().steadyNow();
     connection->armCheck(kPingAfter);
     connection->markDirty();
@@ -197,10 +197,9 @@ void Http2Connection::makeSession() {
   nghttp2_session* session = nullptr;
   MUST(nghttp2_session_client_new2(&session, c, this, option.get()) == 0);
   session_.reset(session);
-  nghttp2_settings_entry settings[] = {
-      {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
-      {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, http2::kStreamWindow},
-      {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, kMaxHeaderBytes}};
+  nghttp2_settings_entry settings[] = {{NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
+                                       {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, http2::kStreamWindow},
+                                       {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, kMaxHeaderBytes}};
   nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, settings, std::size(settings));
   nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, 0, http2::kConnectionWindow);
 }
@@ -225,10 +224,9 @@ void Http2Connection::submit(const std::shared_ptr<ClientStream>& stream) {
   stream->authority_ = host.empty() ? options_.authority : std::string(host);
   stream->target_ = request.path.empty() ? "/" : request.path;
   if (!request.query.empty()) stream->target_ += concat('?', request.query);
-  std::vector<nghttp2_nv> nv{http2::header(":method", request.method),
-                             http2::header(":scheme", options_.scheme),
-                             http2::header(":authority", stream->authority_),
-                             http2::header(":path", stream->target_)};
+  std::vector<nghttp2_nv> nv{
+      http2::header(":method", request.method), http2::header(":scheme", options_.scheme),
+      http2::header(":authority", stream->authority_), http2::header(":path", stream->target_)};
   for (const auto& [name, value] : request.headers.items()) {
     if (name == "host" || http2::isConnectionHeader(name)) continue;
     if (http1::validHeader(name, value)) nv.push_back(http2::header(name, value));
@@ -267,8 +265,8 @@ void Http2Connection::onEvents(uint32_t events) {
     if (state == IoState::Closed) return close("the peer closed it");
     lastRead_ = Clock::real().steadyNow();
     pingSent_.reset();
-    auto result = nghttp2_session_mem_recv(
-        session_.get(), reinterpret_cast<const uint8_t*>(scratch_.data()), got);
+    auto result = nghttp2_session_mem_recv(session_.get(),
+                                           reinterpret_cast<const uint8_t*>(scratch_.data()), got);
     if (result < 0) return close(nghttp2_strerror(int(result)));
     markDirty();
   }
@@ -352,8 +350,8 @@ ssize_t Http2Connection::onSend(nghttp2_session*, const uint8_t* data, size_t si
   return ssize_t(size);
 }
 
-ssize_t Http2Connection::onRead(nghttp2_session*, int32_t, uint8_t*, size_t length,
-                                uint32_t* flags, nghttp2_data_source* source, void*) {
+ssize_t Http2Connection::onRead(nghttp2_session*, int32_t, uint8_t*, size_t length, uint32_t* flags,
+                                nghttp2_data_source* source, void*) {
   auto& stream = *static_cast<ClientStream*>(source->ptr);
   size_t left = stream.request_.body.size() - stream.bodySent_;
   *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
@@ -449,13 +447,17 @@ int Http2Connection::onFrame(nghttp2_session* session, const nghttp2_frame* fram
   auto& connection = self(user);
   switch (frame->hd.type) {
     case NGHTTP2_SETTINGS:
-      connection.maxOpen_.store(nghttp2_session_get_remote_settings(
-          session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS));
+      connection.maxOpen_.store(
+          nghttp2_session_get_remote_settings(session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS));
       return 0;
-    case NGHTTP2_GOAWAY: connection.gone_.store(true, std::memory_order_release); return 0;
+    case NGHTTP2_GOAWAY:
+      connection.gone_.store(true, std::memory_order_release);
+      return 0;
     case NGHTTP2_HEADERS:
-    case NGHTTP2_DATA: break;
-    default: return 0;
+    case NGHTTP2_DATA:
+      break;
+    default:
+      return 0;
   }
   auto* stream = connection.find(frame->hd.stream_id);
   if (stream == nullptr) return 0;

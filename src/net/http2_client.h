@@ -1,8 +1,8 @@
 // HTTP/2 on the client's side: one connection on a loop, its streams read by blocking callers.
 #pragma once
+#include <atomic>
 #include <condition_variable>
 #include <deque>
-#include <atomic>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -21,7 +21,10 @@ class Http2Connection;
 // One request and its answer. The connection's loop fills it, one caller empties it.
 class ClientStream : public std::enable_shared_from_this<ClientStream> {
  public:
-  enum class Mode { Whole, Pieces };  // Whole: the window reopens as bytes arrive, not as they are read
+  enum class Mode {
+    Whole,
+    Pieces
+  };  // Whole: the window reopens as bytes arrive, not as they are read
   ClientStream(Request request, Mode mode) : request_(std::move(request)), mode_(mode) {}
 
   // Waits for the head of the answer.
@@ -57,11 +60,11 @@ class ClientStream : public std::enable_shared_from_this<ClientStream> {
   bool untouched_ = false;
   std::optional<Error> error_;
   std::deque<std::string> pieces_;
-  int status_ = 0;            // constant after headDone_
-  Headers headers_;           // constant after headDone_
-  Headers trailers_;          // constant after ended_
+  int status_ = 0;    // constant after headDone_
+  Headers headers_;   // constant after headDone_
+  Headers trailers_;  // constant after ended_
   std::weak_ptr<Http2Connection> connection_;
-  size_t consumed_ = 0;       // read, but its window not yet given back
+  size_t consumed_ = 0;  // read, but its window not yet given back
 
   // The loop's.
   int32_t id_ = 0;

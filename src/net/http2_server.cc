@@ -1,5 +1,5 @@
-// HTTP/2 on the server's side: nghttp2 does frames, HPACK and windows; bodies go from their shared pieces straight
-// into the socket's buffer.
+// HTTP/2 on the server's side: nghttp2 does frames, HPACK and windows; bodies go from their shared
+// pieces straight into the socket's buffer.
 #include <nghttp2/nghttp2.h>
 
 #include "base/log.h"
@@ -11,7 +11,8 @@
 namespace skiff::net {
 namespace {
 
-// Clients such as informers cancel many watches at once; a flood of resets is another order of magnitude.
+// Clients such as informers cancel many watches at once; a flood of resets is another order of
+// magnitude.
 constexpr uint64_t kResetBurst = 4000, kResetsPerSecond = 500;
 
 class Http2 final : public Protocol {
@@ -38,14 +39,12 @@ class Http2 final : public Protocol {
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, http2::kStreamWindow},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, uint32_t(core_.options().maxHeaderBytes)}};
     nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, settings, std::size(settings));
-    nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, 0,
-                                          http2::kConnectionWindow);
+    nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, 0, http2::kConnectionWindow);
   }
 
   bool consume(std::string_view bytes) override {
     connection_.markDirty();
-    return nghttp2_session_mem_recv(session_.get(),
-                                    reinterpret_cast<const uint8_t*>(bytes.data()),
+    return nghttp2_session_mem_recv(session_.get(), reinterpret_cast<const uint8_t*>(bytes.data()),
                                     bytes.size()) >= 0;
   }
 
@@ -93,8 +92,8 @@ class Http2 final : public Protocol {
 
   void goAway() override {
     nghttp2_submit_goaway(session_.get(), NGHTTP2_FLAG_NONE,
-                          nghttp2_session_get_last_proc_stream_id(session_.get()),
-                          NGHTTP2_NO_ERROR, nullptr, 0);
+                          nghttp2_session_get_last_proc_stream_id(session_.get()), NGHTTP2_NO_ERROR,
+                          nullptr, 0);
   }
 
   bool idle() const override { return open_ == 0; }
@@ -171,7 +170,8 @@ class Http2 final : public Protocol {
   static int onFrameSent(nghttp2_session*, const nghttp2_frame* frame, void* user) {
     if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) return 0;
     if (frame->hd.type != NGHTTP2_DATA && frame->hd.type != NGHTTP2_HEADERS) return 0;
-    // The answer came before the end of the request: the peer may stop sending (RFC 9113 section 8.1).
+    // The answer came before the end of the request: the peer may stop sending (RFC 9113
+    // section 8.1).
     auto* exchange = self(user).find(frame->hd.stream_id);
     if (exchange != nullptr && exchange->refused) {
       self(user).reset(frame->hd.stream_id, NGHTTP2_NO_ERROR);
@@ -277,7 +277,7 @@ class Http2 final : public Protocol {
   ServerCore& core_;
   http2::SessionPtr session_;
   std::unordered_map<int32_t, std::shared_ptr<Exchange>> streams_;
-  size_t open_ = 0;  // requests that were dispatched or refused and are not over
+  size_t open_ = 0;             // requests that were dispatched or refused and are not over
   std::vector<nghttp2_nv> nv_;  // reused
 };
 

@@ -9,7 +9,7 @@
 
 namespace skiff::net::http2 {
 
-constexpr int32_t kStreamWindow = 1 << 20;       // one stream fills a 100 ms path at 80 Mbit/s
+constexpr int32_t kStreamWindow = 1 << 20;  // one stream fills a 100 ms path at 80 Mbit/s
 constexpr int32_t kConnectionWindow = 16 << 20;
 constexpr size_t kFrameHeaderBytes = 9;
 

@@ -135,8 +135,7 @@ class Client final : public HttpClient {
 
   static Result<std::unique_ptr<ResponseStream>> streamHttp2(ClientCore::Lease& lease,
                                                              const Request& request,
-                                                             SteadyTime deadline,
-                                                             bool* mayRetry) {
+                                                             SteadyTime deadline, bool* mayRetry) {
     auto stream = std::make_shared<ClientStream>(request, ClientStream::Mode::Pieces);
     lease.http2->start(stream);
     auto head = stream->waitForHead(deadline);
@@ -154,13 +153,12 @@ class Client final : public HttpClient {
     auto exchange = std::make_unique<Http1Exchange>(std::move(lease.http1));
     auto started = exchange->start(request, core_->authority(), deadline);
     if (started.ok()) return exchange;
-    *mayRetry =
-        lease.reused && !exchange->receivedAnything() && isIdempotent(request.method);
+    *mayRetry = lease.reused && !exchange->receivedAnything() && isIdempotent(request.method);
     return std::move(started).error();
   }
 
-  Result<Response> callHttp1(ClientCore::Lease& lease, const Request& request,
-                             SteadyTime deadline, bool* mayRetry) {
+  Result<Response> callHttp1(ClientCore::Lease& lease, const Request& request, SteadyTime deadline,
+                             bool* mayRetry) {
     auto exchange = TRY(startHttp1(lease, request, deadline, mayRetry));
     Response response;
     response.status = exchange->head().status;
@@ -185,8 +183,8 @@ class Client final : public HttpClient {
   }
 
   Result<std::unique_ptr<ResponseStream>> streamHttp1(ClientCore::Lease& lease,
-                                                      const Request& request,
-                                                      SteadyTime deadline, bool* mayRetry) {
+                                                      const Request& request, SteadyTime deadline,
+                                                      bool* mayRetry) {
     auto exchange = TRY(startHttp1(lease, request, deadline, mayRetry));
     return std::unique_ptr<ResponseStream>(
         std::make_unique<Http1Stream>(core_, std::move(exchange)));

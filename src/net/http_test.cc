@@ -40,7 +40,8 @@ class Echo final : public Handler {
       writer->respond(std::move(response));
     } else if (request->path == "/big") {
       Response response;
-      for (int i = 0; i < 10; ++i) response.body.push_back(SharedBytes(std::string(1 << 20, char('a' + i))));
+      for (int i = 0; i < 10; ++i)
+        response.body.push_back(SharedBytes(std::string(1 << 20, char('a' + i))));
       writer->respond(std::move(response));
     } else if (request->path == "/none") {
       return;  // the writer goes without an answer
@@ -57,6 +58,9 @@ class Echo final : public Handler {
       writer->begin(200, {});
       writer->write(SharedBytes("first"));
       writer->onClose([this, writer] { closed.release(); });
+    } else if (request->path == "/later") {
+      held = writer;
+      arrived.release();
     } else if (request->path == "/flood") {
       // Writes the next piece only when the last one is taken.
       writer->begin(200, {});
@@ -84,7 +88,8 @@ class Echo final : public Handler {
     }
   }
   std::unique_ptr<rt::Executor> workers = rt::Executor::create({.name = "test"});
-  std::counting_semaphore<> closed{0};
+  std::counting_semaphore<> closed{0}, arrived{0};
+  std::shared_ptr<ResponseWriter> held;
 };
 
 struct Transport {
@@ -251,6 +256,28 @@ TEST_CASE("stopping the server ends open streams and tells their handlers") {
   }
 }
 
+TEST_CASE("stopping with a drain time lets open requests be answered") {
+  for (auto transport : kTransports) {
+    CAPTURE(transport.name);
+    Fixture fixture(transport);
+    rt::Thread caller("caller", [&] {
+      auto response = fixture.client->call(get("/later"), kLong);
+      REQUIRE(response.ok());
+      CHECK(bodyOf(*response) == "at last");
+    });
+    fixture.echo.arrived.acquire();
+    rt::Thread stopper("stopper", [&] { fixture.server->stop(kLong); });
+    // The gate is closed once nobody can connect any more; the open request is answered after that.
+    while (connect(fixture.endpoint, kLong).ok()) {
+    }
+    Response response;
+    response.body.push_back(SharedBytes("at last"));
+    std::exchange(fixture.echo.held, nullptr)->respond(std::move(response));
+    caller.join();
+    stopper.join();
+  }
+}
+
 TEST_CASE("many streams run at once on one client") {
   for (auto transport : kTransports) {
     CAPTURE(transport.name);
@@ -382,11 +409,12 @@ TEST_CASE("truncated requests and TLS garbage leave the server alive") {
 
 TEST_CASE("HTTP/1.1 details: pipelining, 100-continue, chunked requests, HTTP/1.0") {
   Fixture fixture({"raw", false, false});
-  auto answer = exchangeRaw(fixture.endpoint,
-                            "\r\nGET /echo?1 HTTP/1.1\r\nHost: a\r\n\r\n"
-                            "POST /echo?2 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-                            "3;x=y\r\nabc\r\n2\r\nde\r\n0\r\nTrailer: t\r\n\r\n"
-                            "GET http://host/echo?3 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  auto answer =
+      exchangeRaw(fixture.endpoint,
+                  "\r\nGET /echo?1 HTTP/1.1\r\nHost: a\r\n\r\n"
+                  "POST /echo?2 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+                  "3;x=y\r\nabc\r\n2\r\nde\r\n0\r\nTrailer: t\r\n\r\n"
+                  "GET http://host/echo?3 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
   size_t one = answer.find("x-query: 1"), two = answer.find("x-query: 2"),
          three = answer.find("x-query: 3");
   CHECK(one < two);
@@ -400,8 +428,10 @@ TEST_CASE("HTTP/1.1 details: pipelining, 100-continue, chunked requests, HTTP/1.
 
   auto stream = connect(fixture.endpoint, kLong);
   REQUIRE(stream.ok());
-  REQUIRE((*stream)->write("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n"
-                           "Expect: 100-continue\r\nConnection: close\r\n\r\n").ok());
+  REQUIRE((*stream)
+              ->write("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n"
+                      "Expect: 100-continue\r\nConnection: close\r\n\r\n")
+              .ok());
   char buffer[4096];
   auto count = (*stream)->read(buffer, sizeof buffer);
   REQUIRE(count.ok());
@@ -427,8 +457,8 @@ TEST_CASE("the client verifies the server's certificate and reports refused conn
 
   uint16_t port = fixture.endpoint.port;
   fixture.server->stop(0ms);
-  auto refused = HttpClient::create({.endpoint = {.host = "127.0.0.1", .port = port}})
-                     ->call(get("/"), kLong);
+  auto refused =
+      HttpClient::create({.endpoint = {.host = "127.0.0.1", .port = port}})->call(get("/"), kLong);
   REQUIRE_FALSE(refused.ok());
   CHECK(refused.error().message() ==
         concat("dial tcp 127.0.0.1:", port, ": connect: connection refused"));
@@ -463,10 +493,10 @@ TEST_CASE("HTTP/2 refuses what is too large or broken and serves the next reques
   const std::string settings("\0\0\0\x04\0\0\0\0\0", 9);
   for (const auto& frames : {
            std::string("\0\0\x04\x01\x05\0\0\0\x01\xff\xff\xff\xff", 13),  // HPACK garbage
-           std::string("\xff\xff\xff\0\0\0\0\0\x01", 9),                    // DATA far too long
-           std::string("\0\0\0\x01\x05\0\0\0\x02", 9),                      // even stream id
+           std::string("\xff\xff\xff\0\0\0\0\0\x01", 9),                   // DATA far too long
+           std::string("\0\0\0\x01\x05\0\0\0\x02", 9),                     // even stream id
            std::string("\0\0\x04\x03\0\0\0\0\x07\0\0\0\0", 13),            // reset of nothing
-           std::string("\0\0\x01\x06\0\0\0\0\0x", 10),                      // short PING
+           std::string("\0\0\x01\x06\0\0\0\0\0x", 10),                     // short PING
        }) {
     CAPTURE(frames);
     exchangeRaw(fixture.endpoint, preface + settings + frames);  // ends: the server closed it

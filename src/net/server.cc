@@ -79,9 +79,8 @@ uint16_t boundPort(int fd) {
   socklen_t size = sizeof storage;
   getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &size);
   if (storage.ss_family == AF_UNIX) return 0;
-  return ntohs(storage.ss_family == AF_INET6
-                   ? reinterpret_cast<sockaddr_in6&>(storage).sin6_port
-                   : reinterpret_cast<sockaddr_in&>(storage).sin_port);
+  return ntohs(storage.ss_family == AF_INET6 ? reinterpret_cast<sockaddr_in6&>(storage).sin6_port
+                                             : reinterpret_cast<sockaddr_in&>(storage).sin_port);
 }
 
 }  // namespace

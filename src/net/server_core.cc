@@ -16,8 +16,8 @@ namespace skiff::net {
 namespace {
 
 constexpr int kAcceptsPerTurn = 64;
-constexpr size_t kWaitingUpgrades = 64;              // of them wait for a thread, the others are dropped
-constexpr auto kAcceptPause = milliseconds(100);    // when out of file descriptors
+constexpr size_t kWaitingUpgrades = 64;  // of them wait for a thread, the others are dropped
+constexpr auto kAcceptPause = milliseconds(100);  // when out of file descriptors
 constexpr auto kSweepResolution = milliseconds(1000);
 
 std::string addressText(const sockaddr_storage& address);
@@ -104,8 +104,12 @@ void ServerCore::apply(Op& op) {
       if (op.heavy) exchange.trailers = std::move(op.heavy->headers);
       protocol.bodyReady(exchange);
       break;
-    case Op::Kind::OnDrain: exchange.onDrain = std::move(op.heavy->callback); return;
-    case Op::Kind::OnClose: exchange.onClose = std::move(op.heavy->callback); return;
+    case Op::Kind::OnDrain:
+      exchange.onDrain = std::move(op.heavy->callback);
+      return;
+    case Op::Kind::OnClose:
+      exchange.onClose = std::move(op.heavy->callback);
+      return;
     case Op::Kind::Abandon:
       if (exchange.phase == Exchange::Phase::Waiting) refuse(exchange, 500, "no answer was given");
       return;
@@ -313,10 +317,10 @@ void ServerCore::runUpgrade(std::unique_ptr<SocketStream> stream, UpgradeThen th
     const std::unique_ptr<SocketStream> stream_;
   };
   auto shared = shared_from_this();
-  bool taken = upgrades_->submit([core = std::move(shared), stream = std::move(stream),
-                                  then = std::move(then)]() mutable {
-    then(std::make_unique<Registered>(std::move(core), std::move(stream)));
-  });
+  bool taken = upgrades_->submit(
+      [core = std::move(shared), stream = std::move(stream), then = std::move(then)]() mutable {
+        then(std::make_unique<Registered>(std::move(core), std::move(stream)));
+      });
   if (!taken) log::warn("Dropped an upgraded connection: too many are open");
 }
 
@@ -335,8 +339,8 @@ std::string addressText(const sockaddr_storage& address) {
     // A dual-stack socket shows IPv4 peers as ::ffff:a.b.c.d.
     if (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)) {
       auto* bytes = v6.sin6_addr.s6_addr + 12;
-      return concat(int(bytes[0]), '.', int(bytes[1]), '.', int(bytes[2]), '.', int(bytes[3]),
-                    ':', ntohs(v6.sin6_port));
+      return concat(int(bytes[0]), '.', int(bytes[1]), '.', int(bytes[2]), '.', int(bytes[3]), ':',
+                    ntohs(v6.sin6_port));
     }
     inet_ntop(AF_INET6, &v6.sin6_addr, host, sizeof host);
     return concat('[', std::string_view(host), "]:", ntohs(v6.sin6_port));

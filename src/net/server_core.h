@@ -1,10 +1,12 @@
 // The inside of the server: what its connections, its two protocols and its answers share.
 //
 //   handler threads --- Op queue ---> loop thread
-//                                     Connection (socket) -> Protocol (HTTP/1.1 or HTTP/2) -> Exchange (one request)
+//                                     Connection (socket) -> Protocol (HTTP/1.1 or HTTP/2) ->
+//                                     Exchange (one request)
 //
-// An Op applied to an Exchange marks its Connection dirty; at the end of the loop's turn each dirty connection
-// produces its bytes once. So thousands of small writes in one turn become a few records and system calls.
+// An Op applied to an Exchange marks its Connection dirty; at the end of the loop's turn each dirty
+// connection produces its bytes once. So thousands of small writes in one turn become a few records
+// and system calls.
 #pragma once
 #include <atomic>
 #include <memory>
@@ -56,8 +58,8 @@ struct Exchange : std::enable_shared_from_this<Exchange> {
   bool whole = false;     // came by respond(): the length is known
   bool deferred = false;  // HTTP/2: the session waits for resume
   std::vector<SharedBytes> body;
-  size_t bodyHead = 0;    // pieces before it are sent
-  size_t bodyBytes = 0;   // of the others; `pending` is ahead of it by what is still in the queue
+  size_t bodyHead = 0;   // pieces before it are sent
+  size_t bodyBytes = 0;  // of the others; `pending` is ahead of it by what is still in the queue
   std::string statusDigits;
   UpgradeThen upgrade;
   UniqueFunction<void()> onDrain;
@@ -128,7 +130,7 @@ class Protocol {
   virtual void goAway() = 0;                         // no more requests on this connection
   virtual bool idle() const = 0;                     // no request is open
   virtual bool wantsRead() const = 0;
-  virtual void detachAll() = 0;                      // the connection is gone
+  virtual void detachAll() = 0;  // the connection is gone
 };
 
 std::unique_ptr<Protocol> makeHttp1(Connection& connection);
@@ -136,7 +138,8 @@ std::unique_ptr<Protocol> makeHttp2(Connection& connection);
 
 class Connection {
  public:
-  static constexpr size_t kHighWater = 256 * 1024;  // unsent bytes at which bodies wait in their pieces
+  static constexpr size_t kHighWater =
+      256 * 1024;  // unsent bytes at which bodies wait in their pieces
 
   Connection(ServerCore& core, Fd fd, std::unique_ptr<TlsSession> tls, std::string remoteAddress);
   ~Connection();

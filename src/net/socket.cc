@@ -12,9 +12,10 @@
 namespace skiff::net {
 namespace {
 
-constexpr size_t kRecordBytes = 16384;      // the largest TLS record
-constexpr size_t kBufferBytes = 64 * 1024;  // kept capacity of a pooled buffer: up to four records a send
-constexpr size_t kPooledBuffers = 64;       // 8 MiB at most
+constexpr size_t kRecordBytes = 16384;  // the largest TLS record
+constexpr size_t kBufferBytes =
+    64 * 1024;  // kept capacity of a pooled buffer: up to four records a send
+constexpr size_t kPooledBuffers = 64;  // 8 MiB at most
 
 }  // namespace
 

@@ -1,4 +1,5 @@
-// A non-blocking socket, plain or TLS, as the loop uses it: reads at once, writes gathered until flush.
+// A non-blocking socket, plain or TLS, as the loop uses it: reads at once, writes gathered until
+// flush.
 #pragma once
 #include <memory>
 #include <string>

@@ -1,12 +1,14 @@
-// SPDY/3.1 connections. One thread reads frames and fills streams, one sends what is queued. The reader never waits
-// for the peer to read: two sides that did so would wait for each other once both directions are full.
+// SPDY/3.1 connections. One thread reads frames and fills streams, one sends what is queued. The
+// reader never waits for the peer to read: two sides that did so would wait for each other once
+// both directions are full.
 //
 //   control frame: 1 | version 3 (15) | type (16) | flags (8) | length (24) | ...
 //   data frame:    0 | stream id (31) |             flags (8) | length (24) | bytes
 //
-// The peers out there (client-go, kubelet, containerd, cri-o) share an implementation without flow control: they send
-// no WINDOW_UPDATE and heed none. So we limit ourselves only towards a peer that showed that it plays along, by
-// SETTINGS or WINDOW_UPDATE, and towards the others rely on TCP: a full stream stops the reader, as it does over there.
+// The peers out there (client-go, kubelet, containerd, cri-o) share an implementation without flow
+// control: they send no WINDOW_UPDATE and heed none. So we limit ourselves only towards a peer that
+// showed that it plays along, by SETTINGS or WINDOW_UPDATE, and towards the others rely on TCP: a
+// full stream stops the reader, as it does over there.
 #include <condition_variable>
 #include <deque>
 
@@ -29,21 +31,28 @@ enum Type : uint16_t {
   kWindowUpdate = 9
 };
 enum Flag : uint8_t { kFin = 1, kUnidirectional = 2 };
-enum RstCode : uint32_t { kRstProtocol = 1, kRstInvalidStream = 2, kRstRefused = 3, kRstCancel = 5 };
+enum RstCode : uint32_t {
+  kRstProtocol = 1,
+  kRstInvalidStream = 2,
+  kRstRefused = 3,
+  kRstCancel = 5
+};
 
 constexpr uint32_t kInitialWindowSetting = 7;
 constexpr int64_t kDefaultWindow = 64 * 1024;
 constexpr int64_t kOurWindow = 256 * 1024;
-constexpr size_t kStreamBufferBytes = 1024 * 1024;   // unread input at which the reader waits
-constexpr size_t kMaxData = 32 * 1024;               // of a data frame of ours: streams take turns
+constexpr size_t kStreamBufferBytes = 1024 * 1024;  // unread input at which the reader waits
+constexpr size_t kMaxData = 32 * 1024;              // of a data frame of ours: streams take turns
 constexpr size_t kMaxControl = 128 * 1024;
-constexpr size_t kQueueBytes = 256 * 1024;           // unsent bytes at which writers of data wait
-constexpr size_t kQueueLimit = 4 * 1024 * 1024;      // only a peer that floods us with questions gets there
-constexpr size_t kMaxStreams = 1000;                 // that a peer may have open
+constexpr size_t kQueueBytes = 256 * 1024;  // unsent bytes at which writers of data wait
+constexpr size_t kQueueLimit =
+    4 * 1024 * 1024;                  // only a peer that floods us with questions gets there
+constexpr size_t kMaxStreams = 1000;  // that a peer may have open
 constexpr auto kReplyTime = std::chrono::seconds(30);  // for SYN_REPLY, as upstream's clients wait
 constexpr auto kDrainTime = std::chrono::seconds(5);   // at close, for the queue
-constexpr auto kGoodbyeTime = std::chrono::seconds(1);  // at close, for the peer's own close: an early one of ours
-                                                        // could cost it what it has not read yet
+constexpr auto kGoodbyeTime =
+    std::chrono::seconds(1);  // at close, for the peer's own close: an early one of ours
+                              // could cost it what it has not read yet
 
 Error closedError() { return {Reason::ServiceUnavailable, "spdy: connection closed"}; }
 
@@ -72,9 +81,9 @@ struct StreamState {
   const uint32_t id;
   std::condition_variable changed;
   std::deque<std::string> pieces;
-  size_t used = 0;          // of the first piece
-  size_t bytes = 0;         // unread
-  int64_t consumed = 0;     // read, window not yet given back
+  size_t used = 0;       // of the first piece
+  size_t bytes = 0;      // unread
+  int64_t consumed = 0;  // read, window not yet given back
   int64_t sendWindow = kDefaultWindow;
   bool replied = false;
   bool remoteDone = false;  // FIN came
@@ -88,9 +97,7 @@ struct StreamState {
 class Core {
  public:
   Core(std::unique_ptr<ByteStream> stream, WebSocket::Side side)
-      : stream_(std::move(stream)),
-        side_(side),
-        nextId_(side == WebSocket::Side::Client ? 1 : 2) {}
+      : stream_(std::move(stream)), side_(side), nextId_(side == WebSocket::Side::Client ? 1 : 2) {}
 
   // ---- the reader's thread ----
 
@@ -412,20 +419,24 @@ class Core {
     }
     uint32_t id = payload.size() >= 4 ? number(payload, 0, 4) & 0x7fffffff : 0;
     switch (type) {
-      case kSynStream: return takeSynStream(id, flags, payload.substr(10));
+      case kSynStream:
+        return takeSynStream(id, flags, payload.substr(10));
       case kSynReply:
-      case kHeaders: return takeReply(id, flags, payload.substr(4));
+      case kHeaders:
+        return takeReply(id, flags, payload.substr(4));
       case kRstStream: {
         auto state = find(id);
         if (!state) return okStatus();
-        // The implementation out there resets streams that it has ended: to a reader that is their end.
+        // The implementation out there resets streams that it has ended: to a reader that is their
+        // end.
         std::lock_guard lock(mutex_);
         state->reset = state->remoteDone = true;
         wake(*state);
         forgetIfDone(*state);
         return okStatus();
       }
-      case kSettings: return takeSettings(payload);
+      case kSettings:
+        return takeSettings(payload);
       case kPing: {
         // Ids of our own would be odd on a client; we send none.
         bool theirs = (id & 1) == (side_ == WebSocket::Side::Server ? 1U : 0U);
@@ -438,8 +449,11 @@ class Core {
         goingAway_ = true;
         return okStatus();
       }
-      case kWindowUpdate: takeWindowUpdate(id, number(payload, 4, 4) & 0x7fffffff); return okStatus();
-      default: return okStatus();  // unknown types are to be ignored
+      case kWindowUpdate:
+        takeWindowUpdate(id, number(payload, 4, 4) & 0x7fffffff);
+        return okStatus();
+      default:
+        return okStatus();  // unknown types are to be ignored
     }
   }
 
@@ -514,10 +528,10 @@ class Core {
 
   std::mutex mutex_;  // guards all below but the reader's, and the streams' states
   std::condition_variable incomingChanged_, roomChanged_, queueChanged_;
-  std::string queue_;         // frames to send
-  bool sending_ = false;      // the sender has a batch at hand
+  std::string queue_;     // frames to send
+  bool sending_ = false;  // the sender has a batch at hand
   bool readerDone_ = false;
-  spdy::HeaderCodec codec_;   // its compressing half: blocks are queued in the order they were made
+  spdy::HeaderCodec codec_;  // its compressing half: blocks are queued in the order they were made
   std::unordered_map<uint32_t, std::shared_ptr<StreamState>> streams_;
   std::deque<std::pair<std::shared_ptr<StreamState>, Headers>> incoming_;
   uint32_t nextId_;

@@ -7,7 +7,8 @@
 namespace skiff::net::spdy {
 namespace {
 
-constexpr size_t kMaxBlockBytes = 64 * 1024;  // decompressed: a few small headers are all there ever is
+constexpr size_t kMaxBlockBytes =
+    64 * 1024;  // decompressed: a few small headers are all there ever is
 
 void appendNumber(std::string& out, size_t value) {
   for (int shift = 24; shift >= 0; shift -= 8) out += char(value >> shift & 0xff);
@@ -73,7 +74,8 @@ struct HeaderCodec::Impl {
       plain.append(chunk, sizeof chunk - in.avail_out);
       if (plain.size() > kMaxBlockBytes) return malformed("header block is too large");
       if (in.avail_in == 0 && in.avail_out > 0) return plain;
-      if (result == Z_BUF_ERROR && in.avail_out == sizeof chunk) return malformed("bad compression");
+      if (result == Z_BUF_ERROR && in.avail_out == sizeof chunk)
+        return malformed("bad compression");
     }
   }
 };

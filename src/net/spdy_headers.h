@@ -1,5 +1,5 @@
-// SPDY/3.1 header blocks: name/value pairs, compressed with zlib and a fixed dictionary. One compressor and one
-// decompressor a connection, whose blocks must keep their order.
+// SPDY/3.1 header blocks: name/value pairs, compressed with zlib and a fixed dictionary. One
+// compressor and one decompressor a connection, whose blocks must keep their order.
 #pragma once
 #include <memory>
 #include <string>

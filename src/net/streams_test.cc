@@ -57,8 +57,8 @@ Outcome feedServer(std::string_view bytes) {
   server.shutdown();
   auto answer = readAll(*ends.a);
   if (answer.size() >= 4 && answer[0] == char(0x88)) {
-    outcome.closeCode = int(static_cast<unsigned char>(answer[2])) << 8 |
-                        static_cast<unsigned char>(answer[3]);
+    outcome.closeCode =
+        int(static_cast<unsigned char>(answer[2])) << 8 | static_cast<unsigned char>(answer[3]);
   }
   return outcome;
 }
@@ -101,28 +101,31 @@ TEST_CASE("fragments are joined with pings between them answered; faults close w
   };
   Ends ends;
   WebSocket server(std::move(ends.b), Side::Server);
-  REQUIRE(ends.a->write(masked("\x01\x82", "He") + masked("\x89\x81", "p") +
-                        masked(std::string_view("\x00\x81", 2), "l") + masked("\x80\x82", "lo"))
+  REQUIRE(ends.a
+              ->write(masked("\x01\x82", "He") + masked("\x89\x81", "p") +
+                      masked(std::string_view("\x00\x81", 2), "l") + masked("\x80\x82", "lo"))
               .ok());
   CHECK(server.receive()->data == "Hello");
   char pong[3];
   CHECK(*ends.a->read(pong, 3) == 3);
   CHECK(std::string_view(pong, 3) == "\x8a\x01p");
 
-  CHECK(feedServer("\x81\x01x").closeCode == 1002);                                // not masked
-  CHECK(feedServer(masked("\xc1\x81", "x")).closeCode == 1002);                    // reserved bit
-  CHECK(feedServer(masked("\x83\x81", "x")).closeCode == 1002);                    // opcode
-  CHECK(feedServer(masked("\x80\x81", "x")).closeCode == 1002);                    // of nothing
-  CHECK(feedServer(masked("\x09\x81", "x")).closeCode == 1002);                    // ping in pieces
+  CHECK(feedServer("\x81\x01x").closeCode == 1002);              // not masked
+  CHECK(feedServer(masked("\xc1\x81", "x")).closeCode == 1002);  // reserved bit
+  CHECK(feedServer(masked("\x83\x81", "x")).closeCode == 1002);  // opcode
+  CHECK(feedServer(masked("\x80\x81", "x")).closeCode == 1002);  // of nothing
+  CHECK(feedServer(masked("\x09\x81", "x")).closeCode == 1002);  // ping in pieces
   CHECK(feedServer(masked("\x01\x81", "x") + masked("\x81\x81", "y")).closeCode == 1002);
-  CHECK(feedServer(masked("\x81\x81", "\xff")).closeCode == 1007);                 // not UTF-8
+  CHECK(feedServer(masked("\x81\x81", "\xff")).closeCode == 1007);  // not UTF-8
   CHECK(feedServer(std::string("\x82\xff\x7f\0\0\0\0\0\0\0", 10)).closeCode == 1009);
 }
 
 TEST_CASE("remote-command channels keep apart and half-close") {
   Ends ends;
-  auto client = webSocketChannels(std::make_unique<WebSocket>(std::move(ends.a), Side::Client), true);
-  auto server = webSocketChannels(std::make_unique<WebSocket>(std::move(ends.b), Side::Server), true);
+  auto client =
+      webSocketChannels(std::make_unique<WebSocket>(std::move(ends.a), Side::Client), true);
+  auto server =
+      webSocketChannels(std::make_unique<WebSocket>(std::move(ends.b), Side::Server), true);
   Headers in, out, bad;
   in.add("streamtype", "stdin");
   out.add("streamtype", "stdout");
@@ -166,15 +169,15 @@ TEST_CASE("SPDY streams carry data both ways beyond any window, and half-close")
       auto incoming = server->accept();
       REQUIRE(incoming.ok());
       CHECK(incoming->headers.get("streamtype") == std::to_string(i));
-      threads.emplace_back("echo", [stream = std::shared_ptr<ByteStream>(
-                                        std::move(incoming.value().stream))] {
-        char buffer[30000];
-        for (;;) {
-          auto count = stream->read(buffer, sizeof buffer);
-          if (!count.ok() || *count == 0) return stream->closeWrite();
-          CHECK(stream->write({buffer, *count}).ok());
-        }
-      });
+      threads.emplace_back(
+          "echo", [stream = std::shared_ptr<ByteStream>(std::move(incoming.value().stream))] {
+            char buffer[30000];
+            for (;;) {
+              auto count = stream->read(buffer, sizeof buffer);
+              if (!count.ok() || *count == 0) return stream->closeWrite();
+              CHECK(stream->write({buffer, *count}).ok());
+            }
+          });
     }
   });
   std::vector<rt::Thread> callers;
@@ -186,9 +189,8 @@ TEST_CASE("SPDY streams carry data both ways beyond any window, and half-close")
       CHECK(shared->write(std::string(kTotal, char('a' + i))).ok());
       shared->closeWrite();
     });
-    callers.emplace_back("read", [shared, i] {
-      CHECK(readAll(*shared) == std::string(kTotal, char('a' + i)));
-    });
+    callers.emplace_back(
+        "read", [shared, i] { CHECK(readAll(*shared) == std::string(kTotal, char('a' + i))); });
   }
   callers.clear();
   echoes.join();

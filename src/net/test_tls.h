@@ -14,7 +14,8 @@ namespace skiff::net {
 
 struct TestTls {
   std::string caPem, otherCaPem;
-  std::shared_ptr<TlsContext> server, client;  // for 127.0.0.1 and "localhost"; the client shows a certificate
+  std::shared_ptr<TlsContext> server,
+      client;  // for 127.0.0.1 and "localhost"; the client shows a certificate
 };
 
 namespace test_tls {

@@ -76,7 +76,8 @@ Status useKeyPair(SSL_CTX* context, const KeyPair& pair) {
     ok = ok && (index == 0 ? SSL_CTX_use_certificate(context, certificate)
                            : SSL_CTX_add1_chain_cert(context, certificate)) == 1;
   });
-  if (!ok || count == 0) return Error(Reason::Invalid, "tls: no usable certificate in the PEM text");
+  if (!ok || count == 0)
+    return Error(Reason::Invalid, "tls: no usable certificate in the PEM text");
   auto bio = bioOf(pair.keyPem);
   auto noPassphrase = [](char*, int, int, void*) { return 0; };
   std::unique_ptr<EVP_PKEY, PemFree> key(
@@ -105,25 +106,23 @@ std::unique_ptr<TlsContext::Impl> makeContext(const SSL_METHOD* method) {
   SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
   // Sessions are not resumed: connections live long, and tickets cost two records a handshake.
   SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET |
-                                   SSL_OP_CIPHER_SERVER_PREFERENCE |
-                                   SSL_OP_IGNORE_UNEXPECTED_EOF);
+                                   SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_IGNORE_UNEXPECTED_EOF);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_num_tickets(context, 0);
   SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                                 SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                 SSL_MODE_NO_AUTO_CHAIN);  // sends what was given, no roots
-  SSL_CTX_set_read_ahead(context, 1);  // one read(2) a record instead of two
+  SSL_CTX_set_read_ahead(context, 1);                     // one read(2) a record instead of two
   return impl;
 }
 
-int chooseAlpn(SSL*, const unsigned char** out, unsigned char* outSize, const unsigned char* offered,
-               unsigned int offeredSize, void* argument) {
+int chooseAlpn(SSL*, const unsigned char** out, unsigned char* outSize,
+               const unsigned char* offered, unsigned int offeredSize, void* argument) {
   auto* impl = static_cast<TlsContext::Impl*>(argument);
   unsigned char* chosen = nullptr;
-  if (SSL_select_next_proto(&chosen, outSize,
-                            reinterpret_cast<const unsigned char*>(impl->alpn.data()),
-                            unsigned(impl->alpn.size()), offered,
-                            offeredSize) != OPENSSL_NPN_NEGOTIATED) {
+  if (SSL_select_next_proto(
+          &chosen, outSize, reinterpret_cast<const unsigned char*>(impl->alpn.data()),
+          unsigned(impl->alpn.size()), offered, offeredSize) != OPENSSL_NPN_NEGOTIATED) {
     return SSL_TLSEXT_ERR_NOACK;
   }
   *out = chosen;
@@ -152,7 +151,8 @@ Result<std::shared_ptr<TlsContext>> TlsContext::server(Server options) {
       SSL_CTX_add_client_CA(context, certificate);
     });
     if (count == 0) return Error(Reason::Invalid, "tls: no client CA in the PEM text");
-    // The chain is only taken down here; who trusts it is decided when the request is authenticated.
+    // The chain is only taken down here; who trusts it is decided when the request is
+    // authenticated.
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
     SSL_CTX_set_cert_verify_callback(
         context, [](X509_STORE_CTX*, void*) { return 1; }, nullptr);
@@ -177,9 +177,8 @@ Result<std::shared_ptr<TlsContext>> TlsContext::client(Client options) {
       SSL_CTX_set_default_verify_paths(context);
     } else {
       auto* store = SSL_CTX_get_cert_store(context);
-      int count = eachCertificate(options.caPem, [&](X509* certificate, int) {
-        X509_STORE_add_cert(store, certificate);
-      });
+      int count = eachCertificate(
+          options.caPem, [&](X509* certificate, int) { X509_STORE_add_cert(store, certificate); });
       if (count == 0) return Error(Reason::Invalid, "tls: no CA certificate in the PEM text");
     }
   }
@@ -268,8 +267,7 @@ Error TlsSession::handshakeError(int result) const {
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-      message =
-          "tls: failed to verify certificate: x509: certificate signed by unknown authority";
+      message = "tls: failed to verify certificate: x509: certificate signed by unknown authority";
       break;
     default:
       message = concat("tls: failed to verify certificate: x509: ",

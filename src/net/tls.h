@@ -18,12 +18,13 @@ class TlsContext {  // immutable, shared by connections
  public:
   struct Server {
     KeyPair keyPair;
-    std::string clientCaPem;  // asks for a client certificate (optional for the client) when not empty
+    std::string
+        clientCaPem;  // asks for a client certificate (optional for the client) when not empty
     std::vector<std::string> alpn{"h2", "http/1.1"};
   };
   struct Client {
-    std::string caPem;               // empty and !insecure: the system's roots
-    KeyPair keyPair;                 // may be empty
+    std::string caPem;  // empty and !insecure: the system's roots
+    KeyPair keyPair;    // may be empty
     bool insecureSkipVerify = false;
     std::vector<std::string> alpn{"h2", "http/1.1"};
   };

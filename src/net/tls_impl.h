@@ -1,4 +1,5 @@
-// OpenSSL behind tls.h: contexts, and one TLS session on a non-blocking socket. For .cc files of this room.
+// OpenSSL behind tls.h: contexts, and one TLS session on a non-blocking socket. For .cc files of
+// this room.
 #pragma once
 #include <openssl/ssl.h>
 

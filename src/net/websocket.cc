@@ -11,7 +11,14 @@ constexpr size_t kMaxMessage = 32 * 1024 * 1024;
 constexpr size_t kReadBytes = 16 * 1024;
 
 // RFC 6455 section 5.2.
-enum Opcode : uint8_t { kContinuation = 0, kText = 1, kBinary = 2, kClose = 8, kPing = 9, kPong = 10 };
+enum Opcode : uint8_t {
+  kContinuation = 0,
+  kText = 1,
+  kBinary = 2,
+  kClose = 8,
+  kPing = 9,
+  kPong = 10
+};
 constexpr uint8_t kFin = 0x80, kMasked = 0x80;
 enum CloseCode { kProtocolError = 1002, kBadData = 1007, kTooBig = 1009 };
 
@@ -158,8 +165,11 @@ Result<WebSocket::Message> WebSocket::receive() {
   for (;;) {
     auto frame = TRY(impl_->readFrame(kMaxMessage - data.size()));
     switch (frame.opcode) {
-      case kPing: (void)impl_->sendFrame(kPong, frame.payload); continue;
-      case kPong: continue;
+      case kPing:
+        (void)impl_->sendFrame(kPong, frame.payload);
+        continue;
+      case kPong:
+        continue;
       case kClose:
         (void)impl_->sendFrame(kClose, frame.payload.substr(0, 2));
         return Message{Kind::Close, std::move(frame.payload)};
@@ -171,7 +181,8 @@ Result<WebSocket::Message> WebSocket::receive() {
       case kContinuation:
         if (!kind) return impl_->fail(kProtocolError, "a continuation of nothing");
         break;
-      default: return impl_->fail(kProtocolError, "unknown opcode");
+      default:
+        return impl_->fail(kProtocolError, "unknown opcode");
     }
     if (data.empty()) {
       data = std::move(frame.payload);

@@ -1,4 +1,5 @@
-// Byte streams on top of WebSocket messages: the tunnel of port-forward and the channels of remote commands.
+// Byte streams on top of WebSocket messages: the tunnel of port-forward and the channels of remote
+// commands.
 #include <condition_variable>
 #include <deque>
 
@@ -9,9 +10,11 @@
 namespace skiff::net {
 namespace {
 
-constexpr size_t kMaxFrame = 64 * 1024;       // of what we send, so that channels share the connection
-constexpr size_t kBufferBytes = 1024 * 1024;  // unread input of a channel at which the connection waits
-constexpr unsigned char kCloseChannel = 255;  // v5.channel.k8s.io: the next byte is the channel that ended
+constexpr size_t kMaxFrame = 64 * 1024;  // of what we send, so that channels share the connection
+constexpr size_t kBufferBytes =
+    1024 * 1024;  // unread input of a channel at which the connection waits
+constexpr unsigned char kCloseChannel =
+    255;  // v5.channel.k8s.io: the next byte is the channel that ended
 constexpr int kNormalClosure = 1000;
 
 Error closedError() { return {Reason::ServiceUnavailable, "connection closed"}; }
@@ -60,7 +63,7 @@ class Tunnel final : public ByteStream {
 struct Channels {
   struct Channel {
     std::deque<std::string> pieces;
-    size_t used = 0;    // of the first piece
+    size_t used = 0;  // of the first piece
     size_t bytes = 0;
     bool opened = false;
     bool ended = false;   // the peer says no more

@@ -9,7 +9,8 @@
 namespace skiff::pki {
 namespace {
 
-constexpr size_t kMaxTokenBytes = 64 * 1024;  // far above any real token; bounds work on foreign input
+constexpr size_t kMaxTokenBytes =
+    64 * 1024;  // far above any real token; bounds work on foreign input
 constexpr int kP256Bytes = 32;
 
 enum class Algorithm { Rs256, Es256 };
@@ -48,7 +49,8 @@ std::optional<std::string> rawFromDer(std::string_view der) {
 std::optional<std::string> derFromRaw(std::string_view raw) {
   if (raw.size() != 2 * kP256Bytes) return std::nullopt;
   auto* in = reinterpret_cast<const unsigned char*>(raw.data());
-  BignumPtr r(BN_bin2bn(in, kP256Bytes, nullptr)), s(BN_bin2bn(in + kP256Bytes, kP256Bytes, nullptr));
+  BignumPtr r(BN_bin2bn(in, kP256Bytes, nullptr)),
+      s(BN_bin2bn(in + kP256Bytes, kP256Bytes, nullptr));
   SignaturePtr signature(ECDSA_SIG_new());
   if (!r || !s || !signature) return std::nullopt;
   if (ECDSA_SIG_set0(signature.get(), r.release(), s.release()) != 1) return std::nullopt;

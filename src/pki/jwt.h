@@ -1,4 +1,5 @@
-// JSON Web Tokens signed with RS256 or ES256 (RFC 7515, 7519). Claims are JSON text; no idea of their meaning.
+// JSON Web Tokens signed with RS256 or ES256 (RFC 7515, 7519). Claims are JSON text; no idea of
+// their meaning.
 #pragma once
 #include <string>
 #include <string_view>
@@ -9,7 +10,7 @@
 namespace skiff::pki {
 
 struct JwtKey {
-  std::string keyId;      // "kid": base64url of SHA-256 of the public key's DER, as upstream
+  std::string keyId;  // "kid": base64url of SHA-256 of the public key's DER, as upstream
   std::string publicPem;
   std::string privatePem;  // empty for keys that only verify
 };

@@ -65,8 +65,8 @@ TEST_CASE("a server certificate or a foreign CA is refused as a client's") {
   auto client = *issue(ca, {.subject = {"c", {}}, .clientAuth = true}, clock);
   CHECK_FALSE(verifyClientChain({derOf(server.certificatePem)}, ca.certificatePem, clock).ok());
   CHECK_FALSE(verifyClientChain({derOf(client.certificatePem)}, other.certificatePem, clock).ok());
-  CHECK(verifyClientChain({derOf(client.certificatePem)},
-                          other.certificatePem + ca.certificatePem, clock)
+  CHECK(verifyClientChain({derOf(client.certificatePem)}, other.certificatePem + ca.certificatePem,
+                          clock)
             .ok());
   CHECK_FALSE(verifyClientChain({}, ca.certificatePem, clock).ok());
   CHECK_FALSE(verifyClientChain({"garbage"}, ca.certificatePem, clock).ok());

@@ -15,19 +15,23 @@ constexpr auto kBackdate = std::chrono::minutes(5);
 
 // certificates.k8s.io names of the bits of RFC 5280 section 4.2.1.3.
 constexpr std::pair<uint32_t, std::string_view> kKeyUsages[] = {
-    {KU_DIGITAL_SIGNATURE, "digital signature"}, {KU_NON_REPUDIATION, "content commitment"},
-    {KU_KEY_ENCIPHERMENT, "key encipherment"},   {KU_DATA_ENCIPHERMENT, "data encipherment"},
-    {KU_KEY_AGREEMENT, "key agreement"},         {KU_KEY_CERT_SIGN, "cert sign"},
-    {KU_CRL_SIGN, "crl sign"},                   {KU_ENCIPHER_ONLY, "encipher only"},
+    {KU_DIGITAL_SIGNATURE, "digital signature"},
+    {KU_NON_REPUDIATION, "content commitment"},
+    {KU_KEY_ENCIPHERMENT, "key encipherment"},
+    {KU_DATA_ENCIPHERMENT, "data encipherment"},
+    {KU_KEY_AGREEMENT, "key agreement"},
+    {KU_KEY_CERT_SIGN, "cert sign"},
+    {KU_CRL_SIGN, "crl sign"},
+    {KU_ENCIPHER_ONLY, "encipher only"},
     {KU_DECIPHER_ONLY, "decipher only"}};
 
 constexpr std::pair<int, std::string_view> kExtendedKeyUsages[] = {
-    {NID_anyExtendedKeyUsage, "any"},     {NID_server_auth, "server auth"},
-    {NID_client_auth, "client auth"},     {NID_code_sign, "code signing"},
+    {NID_anyExtendedKeyUsage, "any"},        {NID_server_auth, "server auth"},
+    {NID_client_auth, "client auth"},        {NID_code_sign, "code signing"},
     {NID_email_protect, "email protection"}, {NID_ipsecEndSystem, "ipsec end system"},
-    {NID_ipsecTunnel, "ipsec tunnel"},    {NID_ipsecUser, "ipsec user"},
-    {NID_time_stamp, "timestamping"},     {NID_OCSP_sign, "ocsp signing"},
-    {NID_ms_sgc, "microsoft sgc"},        {NID_ns_sgc, "netscape sgc"}};
+    {NID_ipsecTunnel, "ipsec tunnel"},       {NID_ipsecUser, "ipsec user"},
+    {NID_time_stamp, "timestamping"},        {NID_OCSP_sign, "ocsp signing"},
+    {NID_ms_sgc, "microsoft sgc"},           {NID_ns_sgc, "netscape sgc"}};
 
 // ---- reading ----
 
@@ -105,9 +109,8 @@ CertificateInfo infoOf(X509* certificate) {
   GeneralNamesPtr names(static_cast<GENERAL_NAMES*>(
       X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
   readAltNames(names.get(), info);
-  std::unique_ptr<ASN1_BIT_STRING, Freer<&ASN1_BIT_STRING_free>> bits(
-      static_cast<ASN1_BIT_STRING*>(
-          X509_get_ext_d2i(certificate, NID_key_usage, nullptr, nullptr)));
+  std::unique_ptr<ASN1_BIT_STRING, Freer<&ASN1_BIT_STRING_free>> bits(static_cast<ASN1_BIT_STRING*>(
+      X509_get_ext_d2i(certificate, NID_key_usage, nullptr, nullptr)));
   readKeyUsage(bits.get(), info);
   std::unique_ptr<EXTENDED_KEY_USAGE, Freer<&EXTENDED_KEY_USAGE_free>> usages(
       static_cast<EXTENDED_KEY_USAGE*>(
@@ -319,8 +322,7 @@ Result<Pair> issue(const Pair& ca, const IssueOptions& options, const Clock& clo
   if (!key) return internalError("making a key: " + opensslError());
   auto name = TRY(makeName(options.subject));
   auto names = TRY(altNames(options.dnsNames, options.ipAddresses));
-  auto pem =
-      TRY(makeCertificate(&authority, key.get(), name.get(), names.get(), options, clock));
+  auto pem = TRY(makeCertificate(&authority, key.get(), name.get(), names.get(), options, clock));
   return Pair{std::move(pem), privateKeyText(key.get())};
 }
 
@@ -336,8 +338,8 @@ Result<std::string> signCsr(const Pair& ca, std::string_view csrPem, const Issue
   ExtensionsPtr extensions(X509_REQ_get_extensions(csr.get()));
   GeneralNamesPtr names(static_cast<GENERAL_NAMES*>(
       X509V3_get_d2i(extensions.get(), NID_subject_alt_name, nullptr, nullptr)));
-  return makeCertificate(&authority, key, X509_REQ_get_subject_name(csr.get()), names.get(),
-                         usages, clock);
+  return makeCertificate(&authority, key, X509_REQ_get_subject_name(csr.get()), names.get(), usages,
+                         clock);
 }
 
 Result<std::string> newCsrPem(std::string_view keyPem, const IssueOptions& options) {
@@ -394,22 +396,20 @@ Result<CertificateInfo> verifyClientChain(const std::vector<std::string>& chainD
   }
   auto roots = TRY(readRoots(caPem));
   StoreContextPtr context(X509_STORE_CTX_new());
-  if (!context || X509_STORE_CTX_init(context.get(), roots.get(), leaf.get(),
-                                      intermediates.get()) != 1) {
+  if (!context ||
+      X509_STORE_CTX_init(context.get(), roots.get(), leaf.get(), intermediates.get()) != 1) {
     return internalError("verifying a certificate: " + opensslError());
   }
   auto* parameters = X509_STORE_CTX_get0_param(context.get());
   X509_VERIFY_PARAM_set_time(
-      parameters,
-      std::chrono::duration_cast<seconds>(clock.now().time_since_epoch()).count());
+      parameters, std::chrono::duration_cast<seconds>(clock.now().time_since_epoch()).count());
   // Any certificate of the bundle is an anchor, self-signed or not.
   X509_VERIFY_PARAM_set_flags(parameters, X509_V_FLAG_PARTIAL_CHAIN);
   X509_VERIFY_PARAM_set_purpose(parameters, X509_PURPOSE_SSL_CLIENT);
   if (X509_verify_cert(context.get()) != 1) {
     int code = X509_STORE_CTX_get_error(context.get());
     ERR_clear_error();
-    return Error(Reason::Unauthorized,
-                 std::string("x509: ") + X509_verify_cert_error_string(code));
+    return Error(Reason::Unauthorized, std::string("x509: ") + X509_verify_cert_error_string(code));
   }
   return infoOf(leaf.get());
 }

@@ -23,7 +23,8 @@ struct CertificateInfo {
   bool isCa = false;
   std::string serialHex;
   std::string sha256Hex;  // fingerprint of the DER
-  std::vector<std::string> extendedKeyUsages;  // "client auth", "server auth", ... as names of certificates.k8s.io
+  std::vector<std::string>
+      extendedKeyUsages;  // "client auth", "server auth", ... as names of certificates.k8s.io
   std::vector<std::string> keyUsages;
 };
 
@@ -42,8 +43,8 @@ struct Pair {
 };
 
 std::string sha256(std::string_view bytes);  // the raw 32 bytes
-std::string newEcKeyPem();                 // P-256
-std::string newRsaKeyPem(int bits = 2048);  // for service-account tokens
+std::string newEcKeyPem();                   // P-256
+std::string newRsaKeyPem(int bits = 2048);   // for service-account tokens
 Result<std::string> publicKeyPem(std::string_view keyPem);
 Result<Pair> selfSignedCa(std::string_view commonName, seconds lifetime, const Clock& clock);
 Result<Pair> issue(const Pair& ca, const IssueOptions& options, const Clock& clock);
@@ -53,8 +54,9 @@ Result<std::string> newCsrPem(std::string_view keyPem, const IssueOptions& optio
 Result<CertificateInfo> parseCertificatePem(std::string_view pem);
 Result<CertificateInfo> parseCertificateDer(std::string_view der);
 Result<CertificateInfo> parseCsrPem(std::string_view pem);
-// Does the chain (DER, leaf first) lead to one of the CAs, is it in time and fit for client authentication?
-Result<CertificateInfo> verifyClientChain(const std::vector<std::string>& chainDer, std::string_view caPem,
-                                          const Clock& clock);
+// Does the chain (DER, leaf first) lead to one of the CAs, is it in time and fit for client
+// authentication?
+Result<CertificateInfo> verifyClientChain(const std::vector<std::string>& chainDer,
+                                          std::string_view caPem, const Clock& clock);
 
 }  // namespace skiff::pki

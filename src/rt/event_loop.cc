@@ -13,8 +13,9 @@ namespace {
 constexpr int kEventsPerTurn = 256;  // bounds how long a turn delays timers and posted tasks
 constexpr auto kSlowCallback = milliseconds(50);
 
-// One turn: wait, deliver socket events, run due timers, run posted tasks. A task posted from inside
-// the loop runs at the end of the same turn at the latest in the next one, without a system call.
+// One turn: wait, deliver socket events, run due timers, run posted tasks. A task posted from
+// inside the loop runs at the end of the same turn at the latest in the next one, without a system
+// call.
 class EpollLoop final : public EventLoop {
  public:
   EpollLoop()
@@ -120,8 +121,7 @@ class EpollLoop final : public EventLoop {
   static constexpr uint64_t kWakeTag = ~uint64_t{0};
 
   void control(int operation, int fd, uint32_t events, uint32_t generation) {
-    epoll_event event{.events = events,
-                      .data = {.u64 = uint64_t(generation) << 32 | uint32_t(fd)}};
+    epoll_event event{.events = events, .data = {.u64 = uint64_t(generation) << 32 | uint32_t(fd)}};
     MUST(epoll_ctl(epoll_, operation, fd, &event) == 0);
   }
 

@@ -26,7 +26,8 @@ class EventLoop {
   // From the loop's thread only.
   virtual TimerId after(std::chrono::milliseconds delay, UniqueFunction<void()> task) = 0;
   virtual void cancel(TimerId timer) = 0;
-  // epoll events (EPOLLIN, ...), edge-triggered only if EPOLLET is asked for. The loop does not own fd.
+  // epoll events (EPOLLIN, ...), edge-triggered only if EPOLLET is asked for. The loop does not own
+  // fd.
   virtual void watch(int fd, uint32_t events, UniqueFunction<void(uint32_t)> onEvents) = 0;
   virtual void modify(int fd, uint32_t events) = 0;
   virtual void unwatch(int fd) = 0;

@@ -1,4 +1,5 @@
-// A bounded pool of workers for plain blocking code. One per purpose, so that a stuck peer starves only itself.
+// A bounded pool of workers for plain blocking code. One per purpose, so that a stuck peer starves
+// only itself.
 #pragma once
 #include <cstddef>
 #include <memory>
@@ -19,10 +20,11 @@ class Executor {
   virtual ~Executor() = default;  // as stop()
 
   virtual bool submit(UniqueFunction<void()> task) = 0;  // false: the queue is full or stopped
-  virtual void stop() = 0;                                // refuses new tasks, drains, joins
+  virtual void stop() = 0;                               // refuses new tasks, drains, joins
 };
 
-// A thread of its own with a name, joined by the destructor. The only way to start a thread outside rt/.
+// A thread of its own with a name, joined by the destructor. The only way to start a thread outside
+// rt/.
 class Thread {
  public:
   Thread();

@@ -70,7 +70,8 @@ TEST_CASE("an fd event may unwatch itself, and a reused number gets no stale eve
   for (int fd : {a[0], a[1], b[0], b[1]}) close(fd);
 }
 
-TEST_CASE("an executor runs up to its threads at once, refuses beyond its queue and drains on stop") {
+TEST_CASE(
+    "an executor runs up to its threads at once, refuses beyond its queue and drains on stop") {
   auto pool = Executor::create({.name = "test", .maxThreads = 2, .maxQueue = 1});
   std::latch both(2), release(1);
   std::atomic<int> done{0};
