@@ -1,11 +1,13 @@
 // Who asks: front proxy, client certificate, bearer token, in upstream's order; the first that knows its credentials wins.
 #include <algorithm>
+#include <fstream>
 #include <mutex>
 #include <unordered_map>
 
 #include "apiserver/auth/authentication.h"
 #include "apiserver/auth/service_account_tokens.h"
 #include "apiserver/security.h"
+#include "base/log.h"
 #include "base/strings.h"
 #include "pki/x509.h"
 
@@ -109,7 +111,11 @@ class FrontProxyAuthenticator final : public Authenticator {
 // Lines of "token,user,uid,"group1,group2"".
 class TokenFile {
  public:
-  explicit TokenFile(std::string_view text) {
+  explicit TokenFile(const std::string& path) {
+    if (path.empty()) return;
+    std::ifstream file(path);
+    if (!file) log::error("Cannot read the file of static tokens", {{"path", path}});
+    std::string text{std::istreambuf_iterator<char>(file), {}};
     for (std::string_view line : splitNonEmpty(text, '\n')) {
       line = trim(line);
       if (line.empty() || line.front() == '#') continue;

@@ -150,6 +150,7 @@ std::string apiServiceJson(const api::GroupVersionInfo& info, std::string_view n
 }
 
 bool servedByDefault(const api::GroupVersionInfo& info) {
+  if (info.groupPriority == 0) return false;  // the group of API services itself has none
   for (const api::ResourceInfo& resource : info.resources) {
     if (resource.onByDefault && resource.featureGate.empty()) return true;
   }
@@ -172,9 +173,30 @@ void addServiceRange(std::vector<std::string>& out, const SecurityOptions& optio
       R"("},"spec":{"parentRef":{"name":"kubernetes","namespace":"default","resource":"services"}}})"));
 }
 
+// The server as a service of the cluster. Its endpoints can only be told when others can reach the address.
+void addOwnService(std::vector<std::string>& out, const SecurityOptions& options, std::string_view address, int port) {
+  auto range = formats::parseCidr(options.serviceCidr);
+  auto ip = formats::parseIp(address);
+  if (!range || !ip) return;
+  constexpr std::string_view kName = R"("name":"kubernetes","namespace":"default")";
+  out.push_back(concat(
+      R"({"apiVersion":"v1","kind":"Service","metadata":{"labels":{"component":"apiserver","provider":"kubernetes"},)", kName,
+      R"(},"spec":{"clusterIP":")", formatIp(addressAt(*range, 1)),
+      R"(","ports":[{"name":"https","port":443,"protocol":"TCP","targetPort":)", port, R"(}],"type":"ClusterIP"}})"));
+  if (ip->isLoopback() || ip->isUnspecified()) return;
+  std::string ports = concat(R"("ports":[{"name":"https","port":)", port, R"(,"protocol":"TCP"}])");
+  out.push_back(concat(
+      R"({"apiVersion":"v1","kind":"Endpoints","metadata":{"labels":{"endpointslice.kubernetes.io/skip-mirror":"true"},)", kName,
+      R"(},"subsets":[{"addresses":[{"ip":")", address, R"("}],)", ports, "}]}"));
+  out.push_back(concat(
+      R"({"apiVersion":"discovery.k8s.io/v1","kind":"EndpointSlice","metadata":{"labels":{"kubernetes.io/service-name":"kubernetes"},)",
+      kName, R"(},"addressType":")", ip->v6 ? "IPv6" : "IPv4", R"(","endpoints":[{"addresses":[")", address,
+      R"("],"conditions":{"ready":true}}],)", ports, "}"));
+}
+
 }  // namespace
 
-std::vector<std::string> bootstrapObjects(const SecurityOptions& options, std::string_view, int) {
+std::vector<std::string> bootstrapObjects(const SecurityOptions& options, std::string_view advertiseAddress, int port) {
   std::string now = formatRfc3339(options.clock->now());
   std::vector<std::string> out;
   for (std::string_view name : {"kube-system", "kube-public", "kube-node-lease", "default"}) {
@@ -195,6 +217,7 @@ std::vector<std::string> bootstrapObjects(const SecurityOptions& options, std::s
     if (servedByDefault(info) && info.groupPriority > 0) out.push_back(apiServiceJson(info, now));
   }
   addServiceRange(out, options, now);
+  addOwnService(out, options, advertiseAddress, port);
   out.push_back(concat(
       R"({"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"kube-apiserver-legacy-service-account-token-tracking","namespace":"kube-system"},"data":{"since":")",
       now.substr(0, 10), R"("}})"));

@@ -127,8 +127,6 @@ void addCertificateStrategies(const AddStrategy& add, const Clock& clock) {
   add("certificates.k8s.io/certificatesigningrequests", std::make_unique<SigningRequestStrategy>(clock));
   add("certificates.k8s.io/clustertrustbundles", std::make_unique<PlainStrategy>());
   add("node.k8s.io/runtimeclasses", std::make_unique<PlainStrategy>());
-  add("resource.k8s.io/resourceclaimtemplates", std::make_unique<PlainStrategy>());
-  add("resource.k8s.io/resourceclaims", std::make_unique<UncountedStatusStrategy>());
   add("storagemigration.k8s.io/storageversionmigrations", std::make_unique<UncountedStatusStrategy>());
 }
 

@@ -1,6 +1,7 @@
 // Config maps, secrets and service accounts.
 #include "apiserver/strategies/checks.h"
 #include "apiserver/strategies/strategies.h"
+#include "apiserver/strategies/warnings.h"
 
 namespace skiff::apiserver {
 
@@ -43,7 +44,7 @@ class ConfigMapStrategy final : public PlainStrategy {
       addFaults(errors, item.path, key, formats::configMapKey(key));
       total += decodedSize(item.text());
     });
-    if (int64_t(total) > kMaxBytes) errors.tooLong("", kMaxBytes);
+    if (int64_t(total) > kMaxBytes) errors.tooLong("[]", kMaxBytes);  // of the whole object
   }
   void validateUpdate(StrategyContext& context, FieldErrors& errors) override {
     validateImmutable(rootField(context.object()), context.old(), {"data", "binaryData"}, errors);
@@ -68,6 +69,7 @@ class SecretStrategy final : public PlainStrategy {
     });
     if (int64_t(total) > kMaxBytes) errors.tooLong("data", kMaxBytes);
     validateType(object, errors);
+    warnTls(object, context.request.warnings);
   }
   void validateUpdate(StrategyContext& context, FieldErrors& errors) override {
     Field object = rootField(context.object());
@@ -77,6 +79,14 @@ class SecretStrategy final : public PlainStrategy {
   }
 
  private:
+  static void warnTls(const Field& object, Warnings* out) {
+    if (object["type"].text() != "kubernetes.io/tls") return;
+    auto pem = base64Decode((*object["data"].value)["tls.crt"].asString());
+    if (!pem || pem->find("-----BEGIN") == std::string::npos) {
+      warn(out, "tls: failed to find any PEM data in certificate input");
+    }
+  }
+
   static void requireKey(const Field& data, std::string_view key, FieldErrors& errors) {
     if (!data.value->has(key)) errors.required(concat("data[", key, "]"), "");
   }

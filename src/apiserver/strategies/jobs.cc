@@ -2,6 +2,7 @@
 #include "apiserver/strategies/checks.h"
 #include "apiserver/strategies/pod_spec.h"
 #include "apiserver/strategies/strategies.h"
+#include "apiserver/strategies/warnings.h"
 #include "apiserver/strategies/workloads.h"
 
 namespace skiff::apiserver {
@@ -61,6 +62,9 @@ class JobStrategy final : public StatusStrategy {
     labels.set(arena, kNameLabel, name);
     labels.set(arena, "controller-uid", uid);
     labels.set(arena, "job-name", name);
+    // A job without labels is found by those of its pods.
+    Value& own = job.child(arena, "metadata").child(arena, "labels");
+    if (own.empty()) own = spec["template"]["metadata"]["labels"].clone(arena);
   }
 
   void validateCreate(StrategyContext& context, FieldErrors& errors) override {
@@ -76,6 +80,7 @@ class JobStrategy final : public StatusStrategy {
     validateLabelSelector(selector, errors);
     validateSelectorMatches(selector, spec["template"], errors);
     validateJobTemplate(spec["template"], errors);
+    warnPodSpec(spec["template"]["spec"], context.request.warnings);
   }
 
   void validateUpdate(StrategyContext& context, FieldErrors& errors) override {

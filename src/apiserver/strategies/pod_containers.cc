@@ -36,7 +36,7 @@ void validatePorts(const Field& ports, bool hostNetwork, FieldErrors& errors) {
     } else {
       checkEnum(errors, port["protocol"], {"SCTP", "TCP", "UDP"});
     }
-    if (hostNetwork && host.number() != number.number()) {
+    if (hostNetwork && host.number() != 0 && host.number() != number.number()) {
       errors.invalid(host.path, std::to_string(host.number()),
                      "must match `containerPort` when `hostNetwork` is true");
     }

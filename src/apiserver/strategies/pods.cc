@@ -5,6 +5,7 @@
 #include "apiserver/strategies/pod_qos.h"
 #include "apiserver/strategies/pod_spec.h"
 #include "apiserver/strategies/strategies.h"
+#include "apiserver/strategies/warnings.h"
 
 namespace skiff::apiserver {
 
@@ -57,6 +58,7 @@ class PodStrategy final : public Strategy {
       status.child(arena, "conditions").push(arena, condition);
     }
     pod.set(arena, "status", status);
+    mergeLabelKeys(pod, arena);
   }
 
   void prepareUpdate(StrategyContext& context) override {
@@ -74,7 +76,9 @@ class PodStrategy final : public Strategy {
   }
 
   void validateCreate(StrategyContext& context, FieldErrors& errors) override {
-    validatePodSpec(rootField(context.object())["spec"], errors);
+    Field spec = rootField(context.object())["spec"];
+    validatePodSpec(spec, errors);
+    warnPodSpec(spec, context.request.warnings);
   }
 
   void validateUpdate(StrategyContext& context, FieldErrors& errors) override {
@@ -100,6 +104,42 @@ class PodStrategy final : public Strategy {
   }
 
  private:
+  // matchLabelKeys stand for the pod's own values of these labels, as they are when it is created.
+  static void mergeLabelKeys(Value& pod, Arena& arena) {
+    const Value labels = pod["metadata"]["labels"];
+    Value& spec = pod.child(arena, "spec");
+    auto mergeInto = [&](Value& term) {
+      if (term["labelSelector"].isNull()) return;
+      for (std::string_view list : {"matchLabelKeys", "mismatchLabelKeys"}) {
+        for (const Value& key : term[list].items()) {
+          const Value* value = labels.find(key.asString());
+          if (value == nullptr) continue;
+          Value requirement = Value::map();
+          requirement.set(arena, "key", key);
+          requirement.set(arena, "operator", Value::string(list == "matchLabelKeys" ? "In" : "NotIn"));
+          requirement.child(arena, "values").push(arena, *value);
+          term.child(arena, "labelSelector").child(arena, "matchExpressions").push(arena, requirement);
+        }
+      }
+    };
+    if (Value* spread = spec.find("topologySpreadConstraints")) {
+      for (Value& term : spread->items()) mergeInto(term);
+    }
+    Value* affinity = spec.find("affinity");
+    for (std::string_view kind : {"podAffinity", "podAntiAffinity"}) {
+      Value* terms = affinity != nullptr ? affinity->find(kind) : nullptr;
+      if (terms == nullptr) continue;
+      if (Value* required = terms->find("requiredDuringSchedulingIgnoredDuringExecution")) {
+        for (Value& term : required->items()) mergeInto(term);
+      }
+      if (Value* preferred = terms->find("preferredDuringSchedulingIgnoredDuringExecution")) {
+        for (Value& weighted : preferred->items()) {
+          if (Value* term = weighted.find("podAffinityTerm")) mergeInto(*term);
+        }
+      }
+    }
+  }
+
   // The subresources change one part of the pod; all else stays as it is.
   static void keepOnly(Value& pod, const Value& old, std::string_view sub, Arena& arena) {
     Value asked = pod;

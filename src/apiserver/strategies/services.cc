@@ -4,6 +4,7 @@
 #include "apiserver/strategies/checks.h"
 #include "apiserver/strategies/service_allocator.h"
 #include "apiserver/strategies/strategies.h"
+#include "apiserver/strategies/warnings.h"
 
 namespace skiff::apiserver {
 
@@ -186,7 +187,7 @@ class ServiceStrategy final : public StatusStrategy {
     }
     if (!isExternalName(old)) {
       for (std::string_view name : {"clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"}) {
-        if (spec[name].isNull() || spec[name].asString() == "") keep(spec, old, name, arena);
+        if (sameValue(spec[name], Value())) keep(spec, old, name, arena);
       }
     }
     if (needsNodePorts(spec) && needsNodePorts(old)) keepNodePorts(spec, old, arena);
@@ -199,7 +200,11 @@ class ServiceStrategy final : public StatusStrategy {
   }
 
   void validateCreate(StrategyContext& context, FieldErrors& errors) override {
-    validateSpec(rootField(context.object())["spec"], errors);
+    Field spec = rootField(context.object())["spec"];
+    validateSpec(spec, errors);
+    if (spec["externalIPs"].size() > 0) {
+      warn(context.request.warnings, "spec.externalIPs is deprecated and may no longer be implemented in some clusters");
+    }
   }
 
   void validateUpdate(StrategyContext& context, FieldErrors& errors) override {

@@ -4,6 +4,7 @@
 #include "apiserver/strategies/checks.h"
 #include "apiserver/strategies/pod_spec.h"
 #include "apiserver/strategies/strategies.h"
+#include "apiserver/strategies/warnings.h"
 
 namespace skiff::apiserver {
 
@@ -67,6 +68,7 @@ class VolumeStrategy final : public StatusStrategy {
       if (++found > 1) errors.forbidden(spec[kind].path, "may not specify more than 1 volume type");
     }
     if (found == 0) errors.required(spec.path, "must specify a volume type");
+    warnVolumeSource(spec, context.request.warnings);
     if (!spec["storageClassName"].text().empty()) {
       addFaults(errors, spec["storageClassName"], formats::dnsSubdomain(spec["storageClassName"].text()));
     }
@@ -194,6 +196,18 @@ class StorageClassStrategy final : public PlainStrategy {
 };
 
 
+class DriverStrategy final : public PlainStrategy {
+ public:
+  void validateCreate(StrategyContext& context, FieldErrors&) override {
+    const Value& spec = context.object()["spec"];
+    if (!spec["tokenRequests"].empty() && spec["serviceAccountTokenInSecrets"].isNull()) {
+      warn(context.request.warnings,
+           "spec.serviceAccountTokenInSecrets is unset; if supported by this CSI driver, set to true to prevent "
+           "possible logging of tokens in volume attributes");
+    }
+  }
+};
+
 class AttachmentStrategy final : public StatusStrategy {
  public:
   bool hasGeneration() const override { return false; }
@@ -214,7 +228,8 @@ void addStorageStrategies(const AddStrategy& add, const Clock& clock) {
   add("/persistentvolumeclaims", std::make_unique<ClaimStrategy>());
   add("storage.k8s.io/storageclasses", std::make_unique<StorageClassStrategy>());
   add("storage.k8s.io/volumeattachments", std::make_unique<AttachmentStrategy>());
-  for (std::string_view plain : {"csinodes", "csidrivers", "csistoragecapacities", "volumeattributesclasses"}) {
+  add("storage.k8s.io/csidrivers", std::make_unique<DriverStrategy>());
+  for (std::string_view plain : {"csinodes", "csistoragecapacities", "volumeattributesclasses"}) {
     add(concat("storage.k8s.io/", plain), std::make_unique<PlainStrategy>());
   }
 }

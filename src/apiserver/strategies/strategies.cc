@@ -26,6 +26,7 @@ class StrategyTable final : public Strategies {
     addRbacStrategies(add, options, cluster);
     addExtensionStrategies(add);
     addCertificateStrategies(add, *options.clock);
+    addDeviceStrategies(add, *options.clock);
   }
 
   Strategy& of(const api::ResourceInfo& resource) override {

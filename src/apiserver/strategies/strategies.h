@@ -23,6 +23,7 @@ void addNetworkStrategies(const AddStrategy& add);
 void addPolicyStrategies(const AddStrategy& add);
 void addRbacStrategies(const AddStrategy& add, const SecurityOptions& options, ClusterReader& cluster);
 void addExtensionStrategies(const AddStrategy& add);
+void addDeviceStrategies(const AddStrategy& add, const Clock& clock);
 void addCertificateStrategies(const AddStrategy& add, const Clock& clock);
 
 // A kind without a status of its own and without generation: config maps, roles, events ...
@@ -32,10 +33,14 @@ class PlainStrategy : public Strategy {
   bool hasStatus() const override { return false; }
 };
 
-// Status is the server's: what a creator sent is dropped.
+// Status is the server's: what a creator sent is dropped, unless it is the server itself that makes a new cluster's objects.
+inline constexpr std::string_view kServerUser = "system:apiserver";
 class StatusStrategy : public Strategy {
  public:
-  void prepareCreate(StrategyContext& context) override { context.object().erase("status"); }
+  void prepareCreate(StrategyContext& context) override {
+    const UserInfo* user = context.request.user;
+    if (user == nullptr || user->name != kServerUser) context.object().erase("status");
+  }
 };
 
 // Does the request mean the object itself, not a subresource of it?

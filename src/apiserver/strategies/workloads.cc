@@ -5,9 +5,11 @@
 #include "apiserver/strategies/checks.h"
 #include "apiserver/strategies/pod_spec.h"
 #include "apiserver/strategies/strategies.h"
+#include "apiserver/strategies/warnings.h"
 
 namespace skiff::apiserver {
 
+using codec::Arena;
 using codec::Value;
 
 void validateSelectorMatches(const Field& selector, const Field& podTemplate, FieldErrors& errors) {
@@ -35,8 +37,9 @@ void validateSelector(const Field& spec, std::string_view what, FieldErrors& err
 }
 
 // Pods of these run for ever.
-void validateAlwaysTemplate(const Field& podTemplate, FieldErrors& errors) {
+void validateAlwaysTemplate(StrategyContext& context, const Field& podTemplate, FieldErrors& errors) {
   validatePodTemplate(podTemplate, errors);
+  warnPodSpec(podTemplate["spec"], context.request.warnings);
   Field spec = podTemplate["spec"];
   if (spec["restartPolicy"].text() != "Always") {
     errors.notSupported(spec["restartPolicy"].path, quoted(spec["restartPolicy"].text()), {"Always"});
@@ -64,7 +67,7 @@ class DeploymentStrategy final : public StatusStrategy {
     checkNonNegative(errors, spec["replicas"]);
     validateSelector(spec, "deployment", errors);
     validateSelectorMatches(spec["selector"], spec["template"], errors);
-    validateAlwaysTemplate(spec["template"], errors);
+    validateAlwaysTemplate(context, spec["template"], errors);
     validateRollout(spec["strategy"], errors);
     checkNonNegative(errors, spec["minReadySeconds"]);
     checkNonNegative(errors, spec["revisionHistoryLimit"]);
@@ -122,7 +125,7 @@ class ReplicaSetStrategy final : public StatusStrategy {
     checkNonNegative(errors, spec["minReadySeconds"]);
     validateSelector(spec, "replicaset", errors);
     validateSelectorMatches(spec["selector"], spec["template"], errors);
-    validateAlwaysTemplate(spec["template"], errors);
+    validateAlwaysTemplate(context, spec["template"], errors);
   }
   void validateUpdate(StrategyContext& context, FieldErrors& errors) override {
     if (!isWhole(context)) return;
@@ -155,7 +158,7 @@ class ReplicationControllerStrategy final : public StatusStrategy {
                      "`selector` does not match template `labels`");
       break;
     }
-    validateAlwaysTemplate(podTemplate, errors);
+    validateAlwaysTemplate(context, podTemplate, errors);
   }
   void validateUpdate(StrategyContext& context, FieldErrors& errors) override {
     if (isWhole(context)) validateCreate(context, errors);
@@ -184,7 +187,7 @@ class StatefulSetStrategy final : public StatusStrategy {
     checkNonNegative(errors, spec["ordinals"]["start"]);
     validateSelector(spec, "statefulset", errors);
     validateSelectorMatches(spec["selector"], spec["template"], errors);
-    validateAlwaysTemplate(spec["template"], errors);
+    validateAlwaysTemplate(context, spec["template"], errors);
   }
   void validateUpdate(StrategyContext& context, FieldErrors& errors) override {
     if (!isWhole(context)) return;
@@ -232,6 +235,14 @@ class DaemonSetStrategy final : public StatusStrategy {
       status.set(context.arena(), name, Value::integer(0));
     }
     context.object().set(context.arena(), "status", status);
+    setTemplateGeneration(context, 1);
+  }
+  void prepareUpdate(StrategyContext& context) override {
+    if (!isWhole(context)) return;
+    const Value& old = context.old();
+    int64_t before = parseInt(old["metadata"]["annotations"][kTemplateGeneration].asString()).value_or(0);
+    bool same = sameValue(context.object()["spec"]["template"], old["spec"]["template"]);
+    setTemplateGeneration(context, same ? before : before + 1);
   }
   void validateCreate(StrategyContext& context, FieldErrors& errors) override {
     Field spec = rootField(context.object())["spec"];
@@ -241,7 +252,7 @@ class DaemonSetStrategy final : public StatusStrategy {
     if (selector["matchLabels"].size() + selector["matchExpressions"].size() == 0) {
       errors.invalid(selector.path, shown(*selector.value), "empty selector is invalid for daemonset");
     }
-    validateAlwaysTemplate(spec["template"], errors);
+    validateAlwaysTemplate(context, spec["template"], errors);
     checkNonNegative(errors, spec["minReadySeconds"]);
     validateUpdateStrategy(spec["updateStrategy"], errors);
     checkNonNegative(errors, spec["revisionHistoryLimit"]);
@@ -253,6 +264,14 @@ class DaemonSetStrategy final : public StatusStrategy {
   }
 
  private:
+  // A field of old versions, kept as an annotation: it counts the changes of the template.
+  static constexpr std::string_view kTemplateGeneration = "deprecated.daemonset.template.generation";
+  static void setTemplateGeneration(StrategyContext& context, int64_t generation) {
+    Arena& arena = context.arena();
+    context.object().child(arena, "metadata").child(arena, "annotations")
+        .set(arena, kTemplateGeneration, Value::text(arena, std::to_string(generation)));
+  }
+
   static void validateUpdateStrategy(const Field& strategy, FieldErrors& errors) {
     std::string_view type = strategy["type"].text();
     if (type == "OnDelete") return;
