@@ -53,7 +53,7 @@ Status createItem(Registry& registry, const Item& item) {
   call.resource = item.resource;
   call.ns = item.ns;
   call.name = item.name;
-  call.fieldManager = "skiff";
+  call.tracked = false;
   call.warnings = &warnings;
   call.admit = false;
   auto created = registry.create(call, item.document);

@@ -57,7 +57,7 @@ Status StoreReader::update(std::string_view group, std::string_view resource, st
   call.ns = metadata["namespace"].str();
   call.name = metadata["name"].str();
   call.subresource = std::string(subresource);
-  call.fieldManager = "skiff";
+  call.tracked = false;
   call.admit = false;
   call.warnings = &warnings;
   auto written = registry_->update(call, {}, [&](const codec::Value*, codec::Arena& arena) -> Result<codec::Value> {

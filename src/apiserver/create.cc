@@ -61,13 +61,18 @@ Result<Written> Registry::createOnce(const WriteCall& outer, DocumentEdit docume
   initMetadata(object, arena, resource.info->namespaced ? call.ns : "", clock().now());
   call.name = object["metadata"]["name"].str();
 
+  // What strategies and plug-ins add is nobody's: owners are those of what the client sent.
+  if (call.tracked) trackManagedFields(object, nullptr, call, clock().now(), arena);
+
   AdmissionRequest request = admissionOf(call, Operation::Create, &object, nullptr, arena);
   StrategyContext context{request, *parts_.cluster};
+  // The server itself may create objects whole; everybody else's status is wiped by the strategy.
+  Value status = call.admit ? Value::null() : object["status"];
   strategy.prepareCreate(context);
+  if (!status.isNull()) setOrdered(object, resource.storage->type, arena, "status", status);
   if (strategy.hasGeneration()) setMetadata(object, arena, "generation", Value::integer(1));
   if (call.admit) TRY(mutate(request));
   TRY(normalize(object, resource, arena));
-  if (!call.applied) trackManagedFields(object, nullptr, call, clock().now(), arena);
   TRY(validateForCreate(context, strategy));
   if (call.admit) TRY(validateAdmission(request));
   TRY(strategy.allocate(context));

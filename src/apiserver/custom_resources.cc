@@ -57,7 +57,7 @@ WriteCall callFor(const Registry& registry, std::string_view name, std::string_v
   call.resource = registry.resources().current()->find(kGroup, "v1", kPlural);
   call.name = std::string(name);
   call.subresource = std::string(subresource);
-  call.fieldManager = "skiff";
+  call.fieldManager = "kube-apiserver";  // as upstream: tools know it
   call.admit = false;
   call.warnings = &warnings;
   return call;

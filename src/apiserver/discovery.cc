@@ -11,7 +11,7 @@ namespace {
 using codec::Arena;
 using codec::Value;
 
-constexpr std::string_view kAggregatedType = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+constexpr std::string_view kAggregatedParameters = ";g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
 Value texts(Arena& arena, std::span<const std::string_view> list, bool sorted = false) {
   std::vector<std::string_view> copy(list.begin(), list.end());
@@ -121,15 +121,17 @@ Value aggregatedResource(Arena& arena, const ServedResource& resource) {
   return out;
 }
 
-bool wantsAggregated(const Exchange& exchange) {
+// The form in which the client takes the aggregated list; nullopt: it wants the plain one.
+std::optional<Format> aggregatedFormat(const Exchange& exchange) {
   for (const MediaClause& clause : parseAccept(join(exchange.request().headers.all("accept"), ","))) {
-    if (clause.type != "application/json" && clause.type != "*/*") continue;
+    bool protobuf = clause.type == "application/vnd.kubernetes.protobuf";
+    if (clause.type != "application/json" && clause.type != "*/*" && !protobuf) continue;
     if (clause.parameter("as") == "APIGroupDiscoveryList" && clause.parameter("g") == "apidiscovery.k8s.io" &&
         clause.parameter("v") == "v2")
-      return true;
-    if (clause.parameter("as").empty()) return false;
+      return protobuf ? Format::Protobuf : Format::Json;
+    if (clause.parameter("as").empty()) return std::nullopt;
   }
-  return false;
+  return std::nullopt;
 }
 
 }  // namespace
@@ -226,8 +228,7 @@ void Discovery::resourceList(Exchange& exchange, const ServedVersion& version) {
   exchange.value(200, out, api::findType("meta/v1", "APIResourceList"));
 }
 
-std::string Discovery::aggregatedBody(bool core) {
-  Arena arena;
+Value Discovery::aggregatedValue(bool core, Arena& arena) {
   ResourceMapPtr map = resources_.current();
   Value items = Value::list();
   for (const ServedGroup& group : map->groups()) {
@@ -254,24 +255,33 @@ std::string Discovery::aggregatedBody(bool core) {
   out.set(arena, "apiVersion", Value::string("apidiscovery.k8s.io/v2"));
   out.set(arena, "metadata", Value::map());
   out.set(arena, "items", items);
-  return codec::toJson(out) + '\n';
+  return out;
 }
 
 bool Discovery::aggregated(Exchange& exchange, bool core) {
-  if (!wantsAggregated(exchange)) return false;
+  std::optional<Format> format = aggregatedFormat(exchange);
+  if (!format) return false;
+  bool protobuf = *format == Format::Protobuf;
   Cached cached;
   {
     std::lock_guard lock(mutex_);
-    Cached& entry = cached_[core];
+    Cached& entry = cached_[core][protobuf];
     if (ResourceMapPtr map = resources_.current(); entry.map != map) {
+      Arena arena;
+      auto body = encodeDocument(aggregatedValue(core, arena), api::findType("apidiscovery/v2", "APIGroupDiscoveryList"),
+                                 *format, false);
+      if (!body.ok()) {
+        exchange.fail(body.error());
+        return true;
+      }
       entry.map = map;
-      entry.body = SharedBytes(aggregatedBody(core));
+      entry.body = std::move(body).value();
       entry.etag = concat('"', hexEncode(std::to_string(fnv64a(entry.body.view()))), '"');
     }
     cached = entry;
   }
   net::Response response;
-  response.headers = exchange.headers(kAggregatedType);
+  response.headers = exchange.headers(concat(contentType(*format), kAggregatedParameters));
   response.headers.set("cache-control", "public");
   response.headers.add("etag", cached.etag);
   response.headers.add("vary", "Accept");

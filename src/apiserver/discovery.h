@@ -23,7 +23,7 @@ class Discovery {
   void group(Exchange& exchange, const ServedGroup& group);
   void resourceList(Exchange& exchange, const ServedVersion& version);
   bool aggregated(Exchange& exchange, bool core);
-  std::string aggregatedBody(bool core);
+  codec::Value aggregatedValue(bool core, codec::Arena& arena);
 
   const Resources& resources_;
   std::string serverAddress_;
@@ -33,7 +33,7 @@ class Discovery {
     std::string etag;
   };
   std::mutex mutex_;  // guards cached_
-  Cached cached_[2];
+  Cached cached_[2][2];  // [core][protobuf]
 };
 
 }  // namespace skiff::apiserver

@@ -1,6 +1,7 @@
 #include "apiserver/managed_fields.h"
 
 #include "api/apply.h"
+#include "api/convert.h"
 #include "apiserver/object_codec.h"
 #include "apiserver/version_convert.h"
 #include "base/strings.h"
@@ -14,15 +15,27 @@ using codec::Value;
 constexpr size_t kMaxManagerBytes = 128;
 
 // The endpoint's own half: a main resource does not own the status, its status subresource owns nothing else.
-api::FieldSet ignoredFields(const api::ResourceInfo& info, std::string_view subresource) {
+api::FieldSet ignoredFields(const api::ResourceInfo& info, std::string_view subresource, bool custom) {
   api::FieldSet ignored;
+  auto ignore = [&](std::string_view field) { ignored.at(api::fieldElement(field)).member = true; };
   if (info.subresource("status") == nullptr) return ignored;
-  if (subresource.empty()) {
-    ignored.at(api::fieldElement("status")).member = true;
-  } else if (subresource == "status") {
-    ignored.at(api::fieldElement("spec")).member = true;
+  if (subresource != "status") {
+    ignore("status");
+  } else if (custom) {
+    for (const api::FieldInfo& field : info.type->fields)
+      if (field.json != "status") ignore(field.json);
+  } else {
+    ignore("spec");
   }
   return ignored;
+}
+
+// What a new object is compared with: fields that are written though empty belong to nobody.
+Value zeroObject(const api::ResourceInfo& info, bool custom, Arena& arena) {
+  Value zero = Value::map();
+  api::DecodeReport report;
+  if (!custom && info.type) (void)api::conform(zero, *info.type, arena, report).ok();
+  return zero;
 }
 
 api::FieldManager managerOf(const api::ResourceInfo& info, std::string_view subresource, bool custom) {
@@ -31,7 +44,7 @@ api::FieldManager managerOf(const api::ResourceInfo& info, std::string_view subr
   options.apiVersion = api::apiVersionOf(info.group, info.version);
   options.kind = std::string(info.kind);
   options.subresource = std::string(subresource);
-  options.ignored = ignoredFields(info, subresource);
+  options.ignored = ignoredFields(info, subresource, custom);
   if (!custom) {
     options.convert = [&info](const Value& object, std::string_view apiVersion,
                               Arena& arena) -> std::optional<api::FieldManager::AtVersion> {
@@ -61,7 +74,8 @@ void trackManagedFields(Value& object, const Value* live, const WriteCall& call,
   api::FieldManager tracker = managerOf(*resource.info, call.subresource, custom);
   if (live) api::keepManagedFieldTimes(*live, object, arena);
   if (resource.info == resource.storage || (custom && resource.info->version == resource.storage->version)) {
-    object = tracker.update(live, object, manager, now, arena);
+    Value zero = live ? Value::null() : zeroObject(*resource.info, custom, arena);
+    object = tracker.update(live ? live : &zero, object, manager, now, arena);
     return;
   }
   // Owners are recorded in the version that the client wrote.
@@ -70,8 +84,8 @@ void trackManagedFields(Value& object, const Value* live, const WriteCall& call,
     (void)convertObject(copy, *resource.storage, *resource.info, custom, arena).ok();
     return copy;
   };
-  Value before = live ? served(*live) : Value::null();
-  Value tracked = tracker.update(live ? &before : nullptr, served(object), manager, now, arena);
+  Value before = live ? served(*live) : zeroObject(*resource.info, custom, arena);
+  Value tracked = tracker.update(&before, served(object), manager, now, arena);
   const Value& fields = std::as_const(tracked)["metadata"]["managedFields"];
   if (fields.empty()) object.child(arena, "metadata").erase("managedFields");
   else setMetadata(object, arena, "managedFields", fields);

@@ -95,6 +95,36 @@ Error invalidPatch(std::string_view shown, std::string_view why) {
   return {Reason::Invalid, concat(" \"\" is invalid: patch: ", message), std::move(details)};
 }
 
+void sortMembers(Value& map) { std::ranges::sort(map.members(), {}, &codec::Member::key); }
+
+// Go decodes the maps that a patch touches into sorted ones and leaves the others as they were encoded; messages show that.
+void sortTouched(Value& value, const Value& patch) {
+  if (!value.isMap() || !patch.isMap()) return;
+  sortMembers(value);
+  for (const codec::Member& member : patch.members())
+    if (Value* child = value.find(member.key)) sortTouched(*child, member.value);
+}
+void sortAlong(Value& value, std::string_view pointer) {
+  if (!value.isMap()) return;
+  sortMembers(value);
+  Value* at = &value;
+  auto parts = split(pointer, '/');
+  for (size_t i = 1; i + 1 < parts.size(); ++i) {
+    at = at->find(parts[i]);
+    if (!at || !at->isMap()) return;
+    sortMembers(*at);
+  }
+}
+
+std::string shownResult(const ParsedPatch& patch, const Value& patched, Arena& arena) {
+  if (patch.kind == PatchKind::Strategic) return api::goText(patch.document.root);
+  Value copy = patched.clone(arena);
+  if (patch.kind == PatchKind::Merge) sortTouched(copy, patch.document.root);
+  else
+    for (const Value& operation : patch.document.root.items()) sortAlong(copy, operation["path"].asString());
+  return codec::toJson(copy);
+}
+
 Result<Value> applyPatch(const ParsedPatch& patch, const Value& live, const ExpectedKind& kind, Arena& arena) {
   switch (patch.kind) {
     case PatchKind::Json: return api::applyJsonPatch(live, patch.document.root, arena);
@@ -144,12 +174,13 @@ Result<Transform> Rest::patchTransform(Exchange& exchange, const WriteCall& call
   FieldValidation validation = options.fieldValidation;
   return Transform([=, &exchange, name = call.name](const Value* live, Arena& arena) -> Result<Value> {
     Value patched = TRY(applyPatch(*patch, *live, expected, arena));
-    std::string shown = patch->kind == PatchKind::Strategic ? api::goText(patch->document.root) : codec::toJson(patched);
+    // Conforming changes the tree: what was decoded is kept for the message.
+    Value decoded = patched.clone(arena);
     std::vector<std::string> problems = patch->problems;
     Status conformed = conformObject(patched, expected, arena, problems);
-    if (!conformed.ok()) return invalidPatch(shown, conformed.error().message());
+    if (!conformed.ok()) return invalidPatch(shownResult(*patch, decoded, arena), conformed.error().message());
     if (validation == FieldValidation::Strict && !problems.empty())
-      return invalidPatch(shown, "strict decoding error: " + join(problems, ", "));
+      return invalidPatch(shownResult(*patch, decoded, arena), "strict decoding error: " + join(problems, ", "));
     if (validation == FieldValidation::Warn)
       for (std::string& problem : problems) exchange.addWarning(std::move(problem));
     defaultObject(patched, expected, arena);

@@ -98,7 +98,10 @@ void Registry::announce(const ServedResource& resource, const api::ObjectPtr& ob
   if (listener_) listener_(resource, object, removed);
 }
 
-bool changesGeneration(const Value& object, const Value& old) {
+bool changesGeneration(const Value& object, const Value& old, const api::ResourceInfo& resource) {
+  if (resource.group == "apps" && resource.plural == "deployments" &&
+      !(object["metadata"]["annotations"] == old["metadata"]["annotations"]))
+    return true;
   auto counts = [](std::string_view key) {
     return key != "metadata" && key != "status" && key != "kind" && key != "apiVersion";
   };

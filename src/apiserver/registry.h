@@ -28,7 +28,7 @@ struct WriteCall {
   const codec::Value* options = nullptr;
   std::vector<std::string>* warnings = nullptr;
   bool admit = true;    // false: the server itself
-  bool applied = false;  // server-side apply has set managedFields already
+  bool tracked = true;   // false: managedFields are set already (apply), or the write is the server's own and nobody's
 };
 
 struct Written {
@@ -112,7 +112,7 @@ class Registry {
   std::function<void(const ServedResource&, const api::ObjectPtr&, bool)> listener_;
 };
 
-// metadata.generation of a changed object: one more when anything but metadata and status differs.
-bool changesGeneration(const codec::Value& object, const codec::Value& old);
+// metadata.generation is one more when anything but metadata and status differs; of deployments, annotations count too.
+bool changesGeneration(const codec::Value& object, const codec::Value& old, const api::ResourceInfo& resource);
 
 }  // namespace skiff::apiserver

@@ -35,6 +35,28 @@ bool isRead(const RequestInfo& info) { return info.verb == "get" || info.verb ==
 // The verb that discovery lists for what the request does.
 std::string_view servedVerb(const RequestInfo& info) { return info.verb; }
 
+// Kinds that are deprecated though their version is not.
+struct DeprecatedKind {
+  std::string_view kind, text;
+};
+constexpr DeprecatedKind kDeprecated[] = {
+    {"ComponentStatus", "v1 ComponentStatus is deprecated in v1.19+"},
+    {"Endpoints", "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"},
+};
+
+std::string deprecationWarning(const ServedResource& resource) {
+  if (resource.custom) return resource.customVersion->deprecated ? resource.customVersion->deprecationWarning : "";
+  const api::ResourceInfo& info = *resource.info;
+  if (info.group.empty())
+    for (const DeprecatedKind& deprecated : kDeprecated)
+      if (deprecated.kind == info.kind) return std::string(deprecated.text);
+  if (!info.type || info.type->deprecatedIn.empty()) return {};
+  std::string text = concat(resource.apiVersion(), ' ', info.kind, " is deprecated in v", info.type->deprecatedIn, "+");
+  if (!info.type->removedIn.empty()) text += concat(", unavailable in v", info.type->removedIn, "+");
+  if (!info.type->replacement.empty()) text += concat("; use ", info.type->replacement);
+  return text;
+}
+
 // What of a path and method is served: null when all is well.
 std::optional<Error> routeError(const Exchange& exchange) {
   const RequestInfo& info = exchange.info;
@@ -145,8 +167,7 @@ void Rest::serve(ExchangePtr exchange) {
   exchange->resource = map->find(info.group, info.version, info.resource);
   if (!exchange->resource) return exchange->fail(pathNotFound());
   if (auto error = routeError(*exchange)) return exchange->fail(*error);
-  if (exchange->resource->custom && exchange->resource->customVersion->deprecated)
-    exchange->addWarning(exchange->resource->customVersion->deprecationWarning);
+  if (auto warning = deprecationWarning(*exchange->resource); !warning.empty()) exchange->addWarning(std::move(warning));
   if (isStream(info.subresource)) return parts_.nodes->serve(std::move(exchange));
   auto negotiated = negotiate(exchange->request(), exchange->query, info.verb,
                               exchange->resource->custom && exchange->out.shape == Shape::Whole
@@ -230,6 +251,11 @@ void Rest::createVirtual(Exchange& exchange) {
     WriteOptions options = TRY(parseWriteOptions(exchange.query, OptionsKind::Create));
     DocumentEdit body = TRY(readBody(exchange, expectedKind(*exchange.resource), options.fieldValidation));
     WriteCall call = callOf(exchange, options.fieldManager, options.dryRun);
+    WallTime now = parts_.registry->clock().now();
+    if (exchange.info.resource != "selfsubjectrulesreviews")
+      trackManagedFields(body->root, nullptr, call, now, body->arena);
+    if (exchange.info.resource == "selfsubjectreviews")
+      setMetadata(body->root, body->arena, "creationTimestamp", Value::text(body->arena, formatRfc3339(now)));
     if (exchange.info.resource == "tokenreviews") {
       TRY(reviewToken(body->root, body->arena, *parts_.authenticator));
       return body;
@@ -294,7 +320,7 @@ void Rest::patch(Exchange& exchange) {
     if (!options.fieldManager.empty()) call.fieldManager = options.fieldManager;
     UpdateRules rules;
     rules.patch = true;
-    call.applied = apply;
+    call.tracked = !apply;
     rules.mayCreate = apply && call.subresource.empty();
     return parts_.registry->update(call, rules, transform);
   };

@@ -1,5 +1,7 @@
 #include "apiserver/server.h"
 
+#include <unistd.h>
+
 #include "api/scalars.h"
 #include "apiserver/bootstrap.h"
 #include "apiserver/cluster_reader.h"
@@ -11,6 +13,7 @@
 #include "apiserver/node_proxy.h"
 #include "apiserver/registry.h"
 #include "apiserver/rest.h"
+#include "apiserver/self_service.h"
 #include "apiserver/status.h"
 #include "apiserver/watch.h"
 #include "base/log.h"
@@ -56,6 +59,8 @@ class Server final : public ApiServer, public net::Handler {
 
   Status start() {
     TRY(createBootstrapObjects(registry_, bootstrapObjects(options_.security, options_.advertiseAddress, options_.port)));
+    TRY(publishSelf(registry_, {options_.advertiseAddress, options_.port, firstServiceIp(options_.security.serviceCidr),
+                                hostName()}));
     return custom_.load();
   }
 
@@ -86,6 +91,12 @@ class Server final : public ApiServer, public net::Handler {
   }
 
  private:
+  static std::string hostName() {
+    char name[256] = "";
+    gethostname(name, sizeof name - 1);
+    return name;
+  }
+
   static std::string auditId(const net::Request& request) {
     std::string_view given = request.headers.get("audit-id");
     bool sane = !given.empty() && given.size() <= 64 &&

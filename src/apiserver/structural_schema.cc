@@ -149,7 +149,7 @@ class Validator {
     if (depth > kMaxDepth) return errors_.invalid(path, "", "nested too deeply");
     if (value.isNull() && schema.nullable) return;
     if (!typeFits(value, schema)) {
-      return errors_.typeInvalid(path, shown(value),
+      return errors_.typeInvalid(path, quoted(typeName(value)),
                                  concat(path, " in body must be of type ", schema.type, ": \"", typeName(value), "\""));
     }
     checkEnum(value, schema, path);

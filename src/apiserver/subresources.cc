@@ -111,21 +111,29 @@ bool isReady(const Value& pod) {
   return false;
 }
 
-// The condition that tells a pod's scheduling, set with its node in one write.
-void setScheduled(Value& pod, std::string_view now, Arena& arena) {
+// A condition of a pod that this server itself sets, with status True.
+struct PodCondition {
+  std::string_view type, reason, message;
+};
+constexpr PodCondition kScheduled{"PodScheduled", "", ""};
+constexpr PodCondition kEvicted{"DisruptionTarget", "EvictionByEvictionAPI", "Eviction API: evicting"};
+
+void setCondition(Value& pod, const PodCondition& wanted, std::string_view now, Arena& arena) {
   Value& status = pod.child(arena, "status");
   if (!status.isMap()) status = Value::map();
   Value condition = Value::map();
-  condition.set(arena, "type", Value::string("PodScheduled"));
+  condition.set(arena, "type", Value::string(wanted.type));
   condition.set(arena, "status", Value::string("True"));
   condition.set(arena, "lastProbeTime", Value::null());
   condition.set(arena, "lastTransitionTime", Value::text(arena, now));
+  if (!wanted.reason.empty()) condition.set(arena, "reason", Value::string(wanted.reason));
+  if (!wanted.message.empty()) condition.set(arena, "message", Value::string(wanted.message));
   Value& conditions = status.child(arena, "conditions");
-  for (Value& item : conditions.items())
-    if (item["type"].asString() == "PodScheduled") {
-      item = condition;
-      return;
-    }
+  for (Value& item : conditions.items()) {
+    if (item["type"].asString() != wanted.type) continue;
+    item = condition;
+    return;
+  }
   conditions.push(arena, condition);
 }
 
@@ -209,7 +217,7 @@ void Rest::bind(Exchange& exchange, std::string_view podName) {
     std::string node = binding["target"]["name"].str();
     std::string uid = binding["metadata"]["uid"].str(), version = binding["metadata"]["resourceVersion"].str();
     std::string now = formatRfc3339(parts_.registry->clock().now());
-    call.admit = false;
+    call.admit = call.tracked = false;
     UpdateRules rules;
     rules.patch = true;
     auto bound = parts_.registry->update(call, rules, [&](const Value* live, Arena& arena) -> Result<Value> {
@@ -231,7 +239,7 @@ void Rest::bind(Exchange& exchange, std::string_view podName) {
         object.child(arena, "metadata").child(arena, "annotations").set(arena, annotation.key, annotation.value.clone(arena));
       for (const codec::Member& label : std::as_const(binding)["metadata"]["labels"].members())
         object.child(arena, "metadata").child(arena, "labels").set(arena, label.key, label.value.clone(arena));
-      setScheduled(object, now, arena);
+      setCondition(object, kScheduled, now, arena);
       return object;
     });
     if (!bound.ok()) return std::move(bound).error();
@@ -264,8 +272,22 @@ void Rest::evict(Exchange& exchange) {
     store::RecordPtr record = parts_.registry->store().get(call.resource->keyOf(call.ns, call.name));
     if (!record) return notFound("", "pods", call.name);
     api::ObjectPtr pod = TRY(storedObject(record, *call.resource));
+    if (!how.resourceVersion.empty() && how.resourceVersion != pod->resourceVersion())
+      return modified("", "pods", call.name);
     if (!evictsFreely(pod->root())) TRY(spendBudget(exchange, *pod, call.dryRun));
+    call.subresource = "status";
+    call.admit = call.tracked = false;
+    UpdateRules rules;
+    rules.patch = true;
+    std::string now = formatRfc3339(parts_.registry->clock().now());
+    auto marked = parts_.registry->update(call, rules, [&](const Value* live, Arena& arena) -> Result<Value> {
+      Value object = live->clone(arena);
+      setCondition(object, kEvicted, now, arena);
+      return object;
+    });
+    if (!marked.ok()) return std::move(marked).error();
     call.subresource.clear();
+    how.resourceVersion.clear();  // was checked with the mark, which changed it
     auto deleted = parts_.registry->remove(call, how);
     if (!deleted.ok()) return std::move(deleted).error();
     return Done{};
@@ -301,7 +323,7 @@ Status Rest::spendBudget(Exchange& exchange, const api::Object& pod, bool dryRun
   call.name = std::string(budget.name());
   call.subresource = "status";
   call.dryRun = dryRun;
-  call.fieldManager = "skiff";
+  call.tracked = false;
   call.admit = false;
   call.warnings = &exchange.warnings;
   UpdateRules rules;
@@ -375,7 +397,6 @@ void Rest::componentStatuses(Exchange& exchange) {
   object.set(arena, "conditions", conditions);
   auto status = api::Object::fromDocument(std::move(document), exchange.resource->info->type);
   WallTime now = parts_.registry->clock().now();
-  exchange.addWarning("v1 ComponentStatus is deprecated in v1.19+");
   if (exchange.info.verb == "get") {
     if (exchange.info.parts[1] != status->name())
       return exchange.fail(notFound("", "componentstatuses", exchange.info.parts[1]));

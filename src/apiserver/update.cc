@@ -154,16 +154,18 @@ Result<std::optional<Written>> Registry::updateOnce(const WriteCall& call, const
   separateStatus(object, live->root(), call, strategy, arena);
   // A status update replaced the metadata by the client's: take over the unchangeable parts again.
   carryMetadata(object, live->root(), arena);
+  // What strategies and plug-ins add is nobody's: owners are those of what the client sent.
+  if (call.tracked) trackManagedFields(object, &live->root(), call, clock().now(), arena);
 
   AdmissionRequest request = admissionOf(call, Operation::Update, &object, &live->root(), arena);
   StrategyContext context{request, *parts_.cluster};
   strategy.prepareUpdate(context);
   if (call.admit) TRY(mutate(request));
   TRY(normalize(object, resource, arena));
-  if (strategy.hasGeneration() && bumpsGeneration(call.subresource) && changesGeneration(object, live->root()))
+  if (strategy.hasGeneration() && bumpsGeneration(call.subresource) &&
+      changesGeneration(object, live->root(), *resource.storage))
     setMetadata(object, arena, "generation",
                 Value::integer(live->root()["metadata"]["generation"].asInt() + 1));
-  if (!call.applied) trackManagedFields(object, &live->root(), call, clock().now(), arena);
   TRY(validateForUpdate(context, strategy));
   if (call.admit) TRY(validateAdmission(request));
   TRY(strategy.allocate(context));
