@@ -1,5 +1,6 @@
 // From a service and its pods to endpoints: which pods count, and under which ports.
 #pragma once
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
