@@ -59,7 +59,8 @@ Result<FieldSelector> FieldSelector::parse(std::string_view text) {
     if (at == term.npos) return badRequest(concat("invalid selector: '", text, "'; can't understand '", term, "'"));
     bool equal = term[at] == '=';
     size_t width = !equal || term.substr(at, 2) == "==" ? 2 : 1;
-    out.requirements_.push_back({std::string(term.substr(0, at)), equal, TRY(unescaped(term.substr(at + width)))});
+    std::string value = TRY(unescaped(term.substr(at + width)));
+    out.requirements_.push_back({std::string(term.substr(0, at)), equal, std::move(value)});
   }
   return out;
 }

@@ -279,7 +279,8 @@ Result<LabelSelector> LabelSelector::fromTyped(const meta::v1::LabelSelector& se
   LabelSelector out;
   for (const auto& [key, value] : selector.matchLabels) out.requirements_.push_back({key, Operator::Equals, {value}});
   for (const auto& expression : selector.matchExpressions) {
-    Requirement requirement{expression.key, TRY(expressionOperator(expression.operator_)), expression.values};
+    Operator op = TRY(expressionOperator(expression.operator_));
+    Requirement requirement{expression.key, op, expression.values};
     std::sort(requirement.values.begin(), requirement.values.end());
     out.requirements_.push_back(std::move(requirement));
   }
@@ -293,7 +294,8 @@ Result<LabelSelector> LabelSelector::fromValue(const codec::Value& selector) {
   for (const auto& member : selector["matchLabels"].members())
     out.requirements_.push_back({std::string(member.key), Operator::Equals, {member.value.str()}});
   for (const auto& expression : selector["matchExpressions"].items()) {
-    Requirement requirement{expression["key"].str(), TRY(expressionOperator(expression["operator"].asString())), {}};
+    Operator op = TRY(expressionOperator(expression["operator"].asString()));
+    Requirement requirement{expression["key"].str(), op, {}};
     for (const auto& value : expression["values"].items()) requirement.values.push_back(value.str());
     std::sort(requirement.values.begin(), requirement.values.end());
     out.requirements_.push_back(std::move(requirement));
