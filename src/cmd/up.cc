@@ -32,6 +32,12 @@ std::string besideBinary(std::string_view file) {
   return (self.parent_path() / file).string();
 }
 
+// Instances with nodes on the same machine keep their rules apart.
+std::string tableName(const std::string& dataDir) {
+  if (dataDir == UpOptions().dataDir) return "skiff";
+  return concat("skiff_", fnv32a(dataDir));
+}
+
 Status writeAdminKubeconfig(const ClusterPki& pki, const UpOptions& options, const std::string& server) {
   auto config = TRY(pki.clientConfig("admin", {"kubernetes-admin", {"system:masters"}}, server));
   return writeFile(options.dataDir + "/admin.kubeconfig", client::writeKubeconfig(config, "skiff", "kubernetes-admin"));
@@ -114,7 +120,8 @@ Status Cluster::startNode(const UpOptions& options) {
   TRY(run(proxy::createProxy({.transport = transportFor({"system:kube-proxy", {}}),
                               .nodeName = options.nodeName,
                               .nodeIp = options.nodeIp,
-                              .clusterCidr = options.podCidr})));
+                              .clusterCidr = options.podCidr,
+                              .tableName = tableName(options.dataDir)})));
   return run(kubelet::createKubelet({.transport = transportFor({node, {"system:nodes"}}),
                                      .nodeName = options.nodeName,
                                      .nodeIp = options.nodeIp,
@@ -133,10 +140,9 @@ Status Cluster::startNode(const UpOptions& options) {
 Status Cluster::startDns(const UpOptions& options) {
   auto transport = transportFor({"system:coredns", {"system:masters"}});
   auto clusterDns = TRY(nthAddress(options.serviceCidr, 10));
-  constexpr int kDnsPort = 10053;
-  TRY(run(dns::createDns({.transport = transport, .listenAddress = options.nodeIp, .port = kDnsPort})));
+  TRY(run(dns::createDns({.transport = transport, .listenAddress = options.nodeIp, .port = options.dnsPort})));
   client::Client client(transport, "skiff");
-  return ensureDnsService(client, clusterDns, options.nodeIp, options.nodeName, kDnsPort);
+  return ensureDnsService(client, clusterDns, options.nodeIp, options.nodeName, options.dnsPort);
 }
 
 namespace {
@@ -172,6 +178,7 @@ Result<UpOptions> parseUp(const Args& args, bool* help) {
       .text("node-name", &options.nodeName, "name of the node; default: the host's name")
       .text("node-ip", &options.nodeIp, "address of the node; default: that of the default route")
       .integer("kubelet-port", &options.kubeletPort, "port of the kubelet")
+      .integer("dns-port", &options.dnsPort, "port of cluster DNS on the node's address")
       .text("token-auth-file", &options.tokenFile, "static tokens: token,user,uid,\"group1,group2\"")
       .list("runtime-config", &options.runtimeConfig, "API versions on or off: group/version=true")
       .text("log-level", &logLevel, "debug, info, warn or error")

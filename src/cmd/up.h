@@ -22,6 +22,7 @@ struct UpOptions {
   std::string nodeName;      // default: the host's name
   std::string nodeIp;        // default: the primary address
   int kubeletPort = 10250;
+  int dnsPort = 10053;
   std::string tokenFile;     // static tokens, as upstream's --token-auth-file
   std::vector<std::string> runtimeConfig;
 };
