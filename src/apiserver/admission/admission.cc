@@ -23,6 +23,7 @@ std::vector<std::unique_ptr<AdmissionPlugin>> makeAdmission(const SecurityOption
   plugins.push_back(serviceAccount(cluster));
   plugins.push_back(nodeRestriction(cluster));
   plugins.push_back(taintNodesByCondition());
+  plugins.push_back(podSecurity(cluster));
   plugins.push_back(priority(cluster));
   plugins.push_back(defaultTolerationSeconds());
   plugins.push_back(defaultStorageClass(cluster));

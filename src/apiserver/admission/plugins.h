@@ -13,6 +13,7 @@ PluginPtr limitRanger(const ClusterReader& cluster);
 PluginPtr serviceAccount(const ClusterReader& cluster);
 PluginPtr nodeRestriction(const ClusterReader& cluster);
 PluginPtr taintNodesByCondition();
+PluginPtr podSecurity(const ClusterReader& cluster);
 PluginPtr priority(const ClusterReader& cluster);
 PluginPtr defaultTolerationSeconds();
 PluginPtr defaultStorageClass(const ClusterReader& cluster);

@@ -1,0 +1,124 @@
+#include <doctest/doctest.h>
+
+#include "apiserver/admission/plugins.h"
+#include "apiserver/auth/fake_cluster.h"
+
+namespace skiff::apiserver::admission {
+namespace {
+
+struct Outcome {
+  std::string error;  // "" when admitted
+  std::string object;
+};
+
+// One request through all plug-ins, as the registry would send it.
+struct Run {
+  FakeCluster cluster;
+  std::unique_ptr<Authorizer> authorizer = makeAuthorizer({}, cluster);
+  std::vector<PluginPtr> plugins = makeAdmission({}, cluster, *authorizer);
+  UserInfo user{.name = "admin", .groups = {"system:masters"}};
+  std::vector<std::string> warnings;
+
+  Run() {
+    cluster.add("", "namespaces", R"({"metadata":{"name":"ns","labels":{"kubernetes.io/metadata.name":"ns"}}})");
+    cluster.add("", "serviceaccounts", R"({"metadata":{"namespace":"ns","name":"default"},"automountServiceAccountToken":false})");
+  }
+
+  Outcome create(std::string_view plural, std::string_view json, std::string_view ns = "ns") {
+    auto document = *codec::parseJsonDocument(json);
+    const api::ResourceInfo* resource = api::findResource("", "v1", plural);
+    REQUIRE(resource != nullptr);
+    AdmissionRequest request{.user = &user, .resource = resource, .ns = ns, .object = &document->root, .arena = &document->arena, .warnings = &warnings};
+    for (auto& plugin : plugins) {
+      if (auto status = plugin->mutate(request); !status.ok()) return {status.error().message(), ""};
+    }
+    for (auto& plugin : plugins) {
+      if (auto status = plugin->validate(request); !status.ok()) return {status.error().message(), ""};
+    }
+    return {"", codec::toJsonSorted(document->root)};
+  }
+};
+
+constexpr std::string_view kPod = R"({"metadata":{"name":"a"},"spec":{"containers":[{"name":"c","image":"i"}]}})";
+
+TEST_CASE("a plain pod gets its account, priority and tolerations") {
+  Run run;
+  Outcome made = run.create("pods", kPod);
+  CHECK(made.error == "");
+  CHECK(made.object ==
+        R"({"metadata":{"name":"a"},"spec":{"containers":[{"image":"i","name":"c"}],"preemptionPolicy":"PreemptLowerPriority",)"
+        R"("priority":0,"serviceAccount":"default","serviceAccountName":"default","tolerations":[)"
+        R"({"effect":"NoExecute","key":"node.kubernetes.io/not-ready","operator":"Exists","tolerationSeconds":300},)"
+        R"({"effect":"NoExecute","key":"node.kubernetes.io/unreachable","operator":"Exists","tolerationSeconds":300}]}})");
+}
+
+TEST_CASE("an account's token is mounted where nothing else is") {
+  Run run;
+  run.cluster.add("", "serviceaccounts", R"({"metadata":{"namespace":"ns","name":"default"}})");
+  Outcome made = run.create("pods", R"({"metadata":{"name":"a"},"spec":{"containers":[{"name":"c","image":"i"},
+    {"name":"d","image":"i","volumeMounts":[{"name":"own","mountPath":"/var/run/secrets/kubernetes.io/serviceaccount"}]}]}})");
+  auto document = *codec::parseJsonDocument(made.object);
+  const codec::Value& spec = document->root["spec"];
+  REQUIRE(spec["volumes"].size() == 1);
+  CHECK(spec["volumes"].at(0)["name"].asString().starts_with("kube-api-access-"));
+  CHECK(spec["containers"].at(0)["volumeMounts"].at(0)["name"] == spec["volumes"].at(0)["name"]);
+  CHECK(spec["containers"].at(1)["volumeMounts"].size() == 1);
+}
+
+TEST_CASE("refusals") {
+  Run run;
+  CHECK(run.create("pods", kPod, "none").error == "namespaces \"none\" not found");
+  CHECK(run.create("pods", R"({"metadata":{"name":"a"},"spec":{"serviceAccountName":"x","containers":[]}})").error ==
+        "pods \"a\" is forbidden: error looking up service account ns/x: serviceaccount \"x\" not found");
+  CHECK(run.create("pods", R"({"metadata":{"name":"a"},"spec":{"priorityClassName":"x","containers":[]}})").error ==
+        "pods \"a\" is forbidden: no PriorityClass with name x was found");
+  run.cluster.add("", "namespaces", R"({"metadata":{"name":"old","deletionTimestamp":"2026-01-01T00:00:00Z"}})");
+  CHECK(run.create("configmaps", R"({"metadata":{"name":"a"}})", "old").error ==
+        "configmaps \"a\" is forbidden: unable to create new content in namespace old because it is being terminated");
+}
+
+TEST_CASE("limits of a namespace fill gaps and bound what is asked for") {
+  Run run;
+  run.cluster.add("", "limitranges", R"({"metadata":{"namespace":"ns","name":"l"},"spec":{"limits":[
+    {"type":"Container","default":{"cpu":"500m"},"defaultRequest":{"cpu":"100m"},"max":{"cpu":"1"}}]}})");
+  Outcome made = run.create("pods", kPod);
+  CHECK(made.object.find(R"("limits":{"cpu":"500m"},"requests":{"cpu":"100m"})") != std::string::npos);
+  CHECK(made.object.find("LimitRanger plugin set: cpu request for container c; cpu limit for container c") != std::string::npos);
+  CHECK(run.create("pods", R"({"metadata":{"name":"a"},"spec":{"containers":[{"name":"c","resources":{"limits":{"cpu":2}}}]}})").error ==
+        "pods \"a\" is forbidden: maximum cpu usage per Container is 1, but limit is 2");
+}
+
+TEST_CASE("a quota counts up to its limit and no further") {
+  Run run;
+  run.cluster.add("", "resourcequotas", R"({"metadata":{"namespace":"ns","name":"q"},"spec":{"hard":{"secrets":"2"}},
+    "status":{"hard":{"secrets":"2"},"used":{"secrets":"0"}}})");
+  CHECK(run.create("secrets", R"({"metadata":{"name":"a"}})").error == "");
+  CHECK(run.create("secrets", R"({"metadata":{"name":"b"}})").error == "");
+  CHECK(run.create("secrets", R"({"metadata":{"name":"c"}})").error ==
+        "secrets \"c\" is forbidden: exceeded quota: q, requested: secrets=1, used: secrets=2, limited: secrets=2");
+  CHECK(run.create("configmaps", R"({"metadata":{"name":"c"}})").error == "");
+}
+
+TEST_CASE("pod security refuses and warns by the namespace's labels") {
+  Run run;
+  run.cluster.add("", "namespaces", R"({"metadata":{"name":"ns","labels":{"kubernetes.io/metadata.name":"ns",
+    "pod-security.kubernetes.io/enforce":"baseline","pod-security.kubernetes.io/warn":"restricted"}}})");
+  CHECK(run.create("pods", R"({"metadata":{"name":"a"},"spec":{"hostPID":true,"containers":[{"name":"c"}]}})").error ==
+        "pods \"a\" is forbidden: violates PodSecurity \"baseline:latest\": host namespaces (hostPID=true)");
+  CHECK(run.warnings.empty());
+  CHECK(run.create("pods", kPod).error == "");
+  REQUIRE(run.warnings.size() == 1);
+  CHECK(run.warnings[0].starts_with("would violate PodSecurity \"restricted:latest\": allowPrivilegeEscalation != false ("));
+}
+
+TEST_CASE("a node writes only its own") {
+  Run run;
+  run.user = {.name = "system:node:n1", .groups = {"system:nodes"}};
+  CHECK(run.create("nodes", R"({"metadata":{"name":"n2"}})", "").error ==
+        "nodes \"n2\" is forbidden: node \"n1\" is not allowed to modify node \"n2\"");
+  CHECK(run.create("nodes", R"({"metadata":{"name":"n1"}})", "").error == "");
+  CHECK(run.create("pods", kPod).error.find("can only create mirror pods") != std::string::npos);
+}
+
+}  // namespace
+}  // namespace skiff::apiserver::admission
