@@ -52,13 +52,16 @@ EndpointSlice dnsSlice(const std::string& address, const std::string& nodeName, 
   return slice;
 }
 
+// The object itself is asked first: a Service that names its cluster IP is refused before its name is found taken.
 template <class T>
 Status createOrReplace(const client::Client& client, T wanted) {
-  auto created = client.create(wanted);
-  if (created.ok()) return okStatus();
-  if (!created.failedWith(Reason::AlreadyExists)) return std::move(created).error();
-  auto kept = TRY(client.get<T>(wanted.metadata.namespace_, wanted.metadata.name));
-  wanted.metadata.resourceVersion = kept.metadata.resourceVersion;
+  auto kept = client.get<T>(wanted.metadata.namespace_, wanted.metadata.name);
+  if (kept.failedWith(Reason::NotFound)) {
+    TRY(client.create(wanted));
+    return okStatus();
+  }
+  if (!kept.ok()) return std::move(kept).error();
+  wanted.metadata.resourceVersion = kept->metadata.resourceVersion;
   TRY(client.update(wanted));
   return okStatus();
 }
@@ -67,8 +70,7 @@ Status createOrReplace(const client::Client& client, T wanted) {
 
 Status ensureDnsService(const client::Client& client, const std::string& clusterIp, const std::string& address,
                         const std::string& nodeName, int port) {
-  auto created = client.create(dnsService(clusterIp));
-  if (!created.ok() && !created.failedWith(Reason::AlreadyExists)) return std::move(created).error();
+  TRY(createOrReplace(client, dnsService(clusterIp)));
   return createOrReplace(client, dnsSlice(address, nodeName, port));
 }
 
