@@ -255,8 +255,8 @@ std::vector<OpenApiVersion> builtinOpenApiVersions() {
   return out;
 }
 
-std::string openApiV2(std::span<const OpenApiVersion> served, const OpenApiInfo& info) {
-  Arena arena;
+namespace {
+Value v2Document(std::span<const OpenApiVersion> served, const OpenApiInfo& info, Arena& arena) {
   Definitions definitions(Flavor::V2, arena, everyGroupVersion());
   std::vector<Operation> operations;
   auto take = [&](std::vector<Operation> more) {
@@ -270,7 +270,18 @@ std::string openApiV2(std::span<const OpenApiVersion> served, const OpenApiInfo&
   for (const auto& name : about) take(operationsAbout(name, definitions));
   DocumentWriter writer(Flavor::V2, arena, info);
   Value paths = writer.paths(std::move(operations));
-  return codec::toJsonSorted(writer.document(paths, definitions));
+  return writer.document(paths, definitions);
+}
+}  // namespace
+
+std::string openApiV2(std::span<const OpenApiVersion> served, const OpenApiInfo& info) {
+  Arena arena;
+  return codec::toJsonSorted(v2Document(served, info, arena));
+}
+
+std::string openApiV2Protobuf(std::span<const OpenApiVersion> served, const OpenApiInfo& info) {
+  Arena arena;
+  return gnosticDocument(v2Document(served, info, arena));
 }
 
 std::vector<std::string> openApiV3Names(std::span<const OpenApiVersion> served) {

@@ -32,6 +32,9 @@ std::vector<OpenApiVersion> builtinOpenApiVersions();
 // The whole v2 document as JSON, keys sorted.
 std::string openApiV2(std::span<const OpenApiVersion> served, const OpenApiInfo& info);
 
+// The same as protobuf: application/com.github.proto-openapi.spec.v2@v1.0+protobuf.
+std::string openApiV2Protobuf(std::span<const OpenApiVersion> served, const OpenApiInfo& info);
+
 // Names of the v3 documents: "api", "api/v1", "apis", "apis/apps", "apis/apps/v1", "version" ...
 std::vector<std::string> openApiV3Names(std::span<const OpenApiVersion> served);
 // One of them as JSON; NotFound for other names.

@@ -66,4 +66,7 @@ std::vector<Operation> operationsOf(const OpenApiVersion& served, Definitions& d
 // "api", "apis", "apis/apps", "version", ...: one operation each.
 std::vector<Operation> operationsAbout(std::string_view document, Definitions& definitions);
 
+// A v2 document in the messages of gnostic's OpenAPIv2.proto.
+std::string gnosticDocument(const Value& document);
+
 }  // namespace skiff::api::openapi

@@ -7,6 +7,7 @@
 
 #include "base/strings.h"
 #include "codec/json.h"
+#include "codec/wire.h"
 
 using namespace skiff;
 using namespace skiff::api;
@@ -109,4 +110,31 @@ TEST_CASE("custom resources are published with their schema") {
   const auto& old = v2["definitions"]["com.example.stable.v1.CronTab"]["properties"]["spec"]["properties"];
   CHECK(codec::toJsonSorted(old["replicas"]) == R"({"minimum":1,"type":"integer"})");
   CHECK(codec::toJsonSorted(old["any"]) == R"({"x-kubernetes-int-or-string":true})");
+}
+
+// Read with upstream's own decoder, the whole document was the same as its JSON; this keeps the frame of it.
+TEST_CASE("version 2 as protobuf holds the same schemas and paths") {
+  codec::Arena arena;
+  auto served = builtinOpenApiVersions();
+  auto json = parsed(arena, openApiV2(served, {}));
+  std::string bytes = openApiV2Protobuf(served, {});
+  // The messages at a field of a message, in turn.
+  auto children = [](std::string_view message, uint32_t field) {
+    std::vector<std::string_view> out;
+    codec::WireReader reader(message);
+    while (reader.next())
+      if (reader.field() == field) out.push_back(reader.bytes());
+    CHECK(!reader.failed());
+    return out;
+  };
+  CHECK(children(bytes, 1).at(0) == "2.0");
+  auto schemas = children(children(bytes, 9).at(0), 1);
+  CHECK(schemas.size() == json["definitions"].size());
+  CHECK(children(children(bytes, 8).at(0), 2).size() == json["paths"].size());
+  for (auto named : schemas) {
+    if (children(named, 1).at(0) != "io.k8s.api.core.v1.ServicePort") continue;
+    auto schema = children(named, 2).at(0);
+    CHECK(children(schema, 19) == std::vector<std::string_view>{"port"});
+    CHECK(children(children(schema, 25).at(0), 1).size() == 6);
+  }
 }
