@@ -133,7 +133,13 @@ class Kubelet : public client::Role {
     events_ = std::make_unique<RuntimeEvents>(
         *cri_, *reader_,
         RuntimeEvents::Handler{[this](const std::string& id) { workers_->containerEnded(id); },
-                               [this](const std::string& uid) { workers_->wake(uid); }});
+                               [this](const std::string& uid) { workers_->wake(uid); },
+                               [this] {
+                                 if (!containerd_ || containerd_->alive()) return;
+                                 log::warn("containerd has ended, starting it again");
+                                 if (auto again = containerd_->start(); !again.ok())
+                                   log::error("Could not start containerd", {{"err", again.error().message()}});
+                               }});
     node_ = std::make_unique<NodeAgent>(config_, *api_, *cri_);
     static_ = std::make_unique<StaticPods>(
         config_, *api_,

@@ -106,6 +106,13 @@ class Builder {
     } else {
       out.ready = running && *out.started && (ready == in_.ready.end() || ready->second);
     }
+    if (running && in_.undecided.contains(c.name)) {
+      // A restarted kubelet knows no answers yet; the container did not change for that.
+      if (old != nullptr && old->containerID == out.containerID) {
+        out.ready = out.ready || old->ready;
+        out.started = *out.started || old->started.value_or(false);
+      }
+    }
     if (running || out.state.terminated) {
       if (!c.resources.requests.empty() || !c.resources.limits.empty()) {
         out.allocatedResources = c.resources.requests;

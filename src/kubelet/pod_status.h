@@ -2,6 +2,7 @@
 // https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/
 #pragma once
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -21,6 +22,7 @@ struct StatusInputs {
   const RuntimePod* runtime = nullptr;
   std::map<std::string, Waiting> waiting;         // why a container is not (again) running
   std::map<std::string, bool> ready, started;     // from probes; absent: running is enough
+  std::set<std::string> undecided;                // probes without an answer yet: what was published still holds
   std::map<std::string, std::string> imageIds;    // by runtime image reference
   std::vector<std::string> hostIPs;
   bool terminating = false;         // being shut down: what never started will not

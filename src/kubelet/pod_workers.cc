@@ -287,6 +287,7 @@ Status PodWorkers::publish(Entry& entry, Pod& pod, const RuntimePod& runtime, bo
   auto probes = d_.probes.results(pod.metadata.uid);
   inputs.ready = std::move(probes.ready);
   inputs.started = std::move(probes.started);
+  inputs.undecided = std::move(probes.undecided);
   for (const auto& c : runtime.containers)
     if (!c.imageRef.empty()) inputs.imageIds[c.imageRef] = d_.images.imageId(c.imageRef);
   inputs.hostIPs = d_.config.nodeIps;

@@ -103,6 +103,7 @@ ProbeManager::Results ProbeManager::results(const std::string& uid) const {
   for (auto it = workers_.lower_bound(uid + "/"); it != workers_.end() && it->first.starts_with(uid + "/"); ++it) {
     const Worker& w = *it->second;
     const std::string& name = w.container.name;
+    if (w.kind != ProbeKind::Liveness && !w.state.decided()) out.undecided.insert(name);
     switch (w.kind) {
       case ProbeKind::Readiness: out.ready[name] = w.state.result(); break;
       case ProbeKind::Startup:

@@ -39,6 +39,7 @@ class ProbeState {
   }
   bool result() const { return result_; }
   bool failedForGood() const { return decided_ && !result_; }
+  bool decided() const { return decided_; }
 
  private:
   int success_, failure_;
@@ -60,6 +61,7 @@ class ProbeManager {
 
   struct Results {
     std::map<std::string, bool> ready, started;  // by container name; only of those that have such probes
+    std::set<std::string> undecided;             // no probe has answered yet for this run of the container
     std::set<std::string> failedLiveness, failedStartup;
   };
   Results results(const std::string& uid) const;

@@ -52,6 +52,7 @@ void RuntimeEvents::listen() {
       (*stream)->cancel();
     }
     if (stop_.waitFor(seconds(1))) return;
+    handler_.runtimeLost();
   }
 }
 

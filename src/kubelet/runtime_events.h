@@ -19,6 +19,7 @@ class RuntimeEvents {
   struct Handler {
     std::function<void(const std::string& containerId)> containerEnded;
     std::function<void(const std::string& uid)> podChanged;
+    std::function<void()> runtimeLost;  // its event stream broke; called again every second while it stays away
   };
   RuntimeEvents(cri::Client& client, RuntimeReader& reader, Handler handler)
       : client_(client), reader_(reader), handler_(std::move(handler)) {}

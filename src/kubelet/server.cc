@@ -103,7 +103,7 @@ Status KubeletServer::serve(const RequestPtr& request, const WriterPtr& writer) 
   } else if (first == "metrics") {
     respondText(*writer, 200, TRY(resourceMetrics(d_.config, d_.cri, d_.workers)), "text/plain; version=0.0.4");
   } else if (first == "containerLogs" && path.size() == 4) {
-    return serveLogs(path, query, writer);
+    return serveLogs(request, path, query, writer);
   } else if ((first == "exec" || first == "attach") && (path.size() == 4 || path.size() == 5)) {
     return serveExec(request, path, query, writer, first == "attach");
   } else if (first == "portForward" && (path.size() == 3 || path.size() == 4)) {
@@ -138,7 +138,8 @@ Result<RuntimeContainer> KubeletServer::runningContainer(std::string_view ns, st
   return *c;
 }
 
-Status KubeletServer::serveLogs(const std::vector<std::string_view>& path, const Parameters& query, const WriterPtr& writer) {
+Status KubeletServer::serveLogs(const RequestPtr& request, const std::vector<std::string_view>& path,
+                                const Parameters& query, const WriterPtr& writer) {
   std::string_view ns = path[1], podName = path[2], name = path[3];
   auto view = d_.workers.find(ns, podName);
   if (!view) return Error(Reason::NotFound, concat("pod ", quoted(podName), " not found"));
@@ -162,6 +163,17 @@ Status KubeletServer::serveLogs(const std::vector<std::string_view>& path, const
   const std::string id = c->id;
   const std::string file = concat(podLogDir(d_.config, *view->pod), "/", name, "/", c->attempt, ".log");
   const std::string uid = view->pod->metadata.uid;
+  auto running = [this, uid, id] {
+    auto now = d_.workers.findByUid(uid);
+    const RuntimeContainer* latest = now && now->runtime ? now->runtime->byId(id) : nullptr;
+    return latest != nullptr && latest->running();
+  };
+  if (isWebSocket(*request)) {
+    return serveMessages(request, writer, [this, file, options, running](const MessageSink& send) {
+      auto done = streamLog(file, options, [&](std::string piece) { return !stop_.raised() && send(std::move(piece)); }, running);
+      if (!done.ok()) log::warn("Could not stream a log", {{"path", file}, {"err", done.error().message()}});
+    });
+  }
   net::Headers headers;
   headers.set("content-type", "text/plain");
   bool begun = false;
@@ -173,11 +185,6 @@ Status KubeletServer::serveLogs(const std::vector<std::string_view>& path, const
     while (writer->pendingBytes() > kMaxPending && !writer->closed())
       if (stop_.waitFor(milliseconds(10))) return false;
     return true;
-  };
-  auto running = [&] {
-    auto now = d_.workers.findByUid(uid);
-    const RuntimeContainer* latest = now && now->runtime ? now->runtime->byId(id) : nullptr;
-    return latest != nullptr && latest->running();
   };
   auto done = streamLog(file, options, sink, running);
   if (!begun && !done.ok()) return done;

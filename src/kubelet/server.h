@@ -37,7 +37,7 @@ class KubeletServer : public net::Handler {
   using WriterPtr = std::shared_ptr<net::ResponseWriter>;
   using Parameters = std::vector<std::pair<std::string, std::string>>;
   Status serve(const RequestPtr& request, const WriterPtr& writer);
-  Status serveLogs(const std::vector<std::string_view>& path, const Parameters& query, const WriterPtr& writer);
+  Status serveLogs(const RequestPtr& request, const std::vector<std::string_view>& path, const Parameters& query, const WriterPtr& writer);
   Status serveExec(const RequestPtr& request, const std::vector<std::string_view>& path, const Parameters& query,
                    const WriterPtr& writer, bool attach);
   Status serveForward(const RequestPtr& request, const std::vector<std::string_view>& path, const WriterPtr& writer);

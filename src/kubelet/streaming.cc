@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::string_view kV5 = "v5.channel.k8s.io";
 constexpr std::string_view kV4 = "v4.channel.k8s.io";
+constexpr std::string_view kV1 = "channel.k8s.io";  // as v4, but the error channel speaks only of failures, in plain text
 constexpr std::string_view kTunnel = "SPDY/3.1+portforward.k8s.io";
 constexpr std::string_view kPortForward = "portforward.k8s.io";
 constexpr milliseconds kConnect{10000};
@@ -157,10 +158,12 @@ Status serveRemoteCommand(const std::shared_ptr<net::Request>& request, const st
   if (!isWebSocket(*request)) return pipeRaw(request, writer, url);
   std::string_view protocol = offers(request->headers, "sec-websocket-protocol", kV5)   ? kV5
                               : offers(request->headers, "sec-websocket-protocol", kV4) ? kV4
+                              : offers(request->headers, "sec-websocket-protocol", kV1) ? kV1
                                                                                         : std::string_view();
-  if (protocol.empty()) return badRequest("none of the offered subprotocols is served: v5.channel.k8s.io, v4.channel.k8s.io");
+  if (protocol.empty() && request->headers.has("sec-websocket-protocol"))
+    return badRequest("none of the offered subprotocols is served: v5.channel.k8s.io, v4.channel.k8s.io, channel.k8s.io");
   net::Headers extra;
-  extra.add("x-stream-protocol-version", kV4);
+  extra.add("x-stream-protocol-version", protocol == kV5 || protocol == kV4 ? kV4 : kV1);
   net::Response answer;
   auto runtime = std::make_shared<std::unique_ptr<net::ByteStream>>(TRY(dialRuntime(url, extra, &answer)));
   bool halfClose = protocol == kV5;
@@ -168,6 +171,35 @@ Status serveRemoteCommand(const std::shared_ptr<net::Request>& request, const st
                          [runtime, command, halfClose](std::unique_ptr<net::ByteStream> caller) {
                            runChannels(std::move(caller), std::move(*runtime), command, halfClose);
                          });
+}
+
+Status serveMessages(const std::shared_ptr<net::Request>& request, const std::shared_ptr<net::ResponseWriter>& writer,
+                     std::function<void(const MessageSink&)> produce) {
+  bool binary = offers(request->headers, "sec-websocket-protocol", "binary.k8s.io");
+  bool base64 = !binary && offers(request->headers, "sec-websocket-protocol", "base64.binary.k8s.io");
+  return writer->upgrade(
+      101, webSocketAnswer(*request, binary ? "binary.k8s.io" : base64 ? "base64.binary.k8s.io" : ""),
+      [produce = std::move(produce), base64](std::unique_ptr<net::ByteStream> caller) {
+        net::WebSocket socket(std::move(caller), net::WebSocket::Side::Server);
+        std::atomic<bool> open{true};
+        // The caller has nothing to say, but may go away.
+        rt::Thread watch("kubelet-stream", [&] {
+          for (;;) {
+            auto message = socket.receive();
+            if (!message.ok() || message->kind == net::WebSocket::Kind::Close) break;
+          }
+          open = false;
+        });
+        produce([&](std::string piece) {
+          if (!open) return false;
+          if (piece.empty()) return true;
+          auto kind = base64 ? net::WebSocket::Kind::Text : net::WebSocket::Kind::Binary;
+          return socket.send(kind, base64 ? base64Encode(piece) : piece).ok();
+        });
+        auto closed = socket.close(1000, "");
+        (void)closed;  // the caller may have been first
+        socket.shutdown();
+      });
 }
 
 Status servePortForward(const std::shared_ptr<net::Request>& request, const std::shared_ptr<net::ResponseWriter>& writer,

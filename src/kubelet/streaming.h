@@ -4,6 +4,7 @@
 //   WebSocket caller  <- channels v4/v5, half-close in v5 ->   SPDY streams of remote command
 //   WebSocket caller  <- tunnelled SPDY (port-forward) ->      runtime's SPDY
 #pragma once
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -22,6 +23,11 @@ bool isWebSocket(const net::Request& request);
 // upgrade thread.
 Status serveRemoteCommand(const std::shared_ptr<net::Request>& request, const std::shared_ptr<net::ResponseWriter>& writer,
                           const std::string& url, RemoteCommand command);
+// One-way messages, as `kubectl logs` would read them over a WebSocket (binary.k8s.io, base64.binary.k8s.io). The sink is
+// false when the caller went away.
+using MessageSink = std::function<bool(std::string)>;
+Status serveMessages(const std::shared_ptr<net::Request>& request, const std::shared_ptr<net::ResponseWriter>& writer,
+                     std::function<void(const MessageSink&)> produce);
 Status servePortForward(const std::shared_ptr<net::Request>& request, const std::shared_ptr<net::ResponseWriter>& writer,
                         const std::string& url);
 // Copies both ways until both directions ended.
