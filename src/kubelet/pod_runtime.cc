@@ -92,7 +92,7 @@ Status PodRuntime::ensureVolumes(const Pod& pod, const RuntimePod& runtime, PodM
     bool downward = std::any_of(pod.spec.volumes.begin(), pod.spec.volumes.end(),
                                 [](const auto& v) { return bool(v.downwardAPI) || bool(v.projected); });
     if (now < next && !downward) {
-      memory.retryWithin(next - now);
+      memory.refreshAfter = next - now;
       return okStatus();
     }
   }
@@ -105,7 +105,7 @@ Status PodRuntime::ensureVolumes(const Pod& pod, const RuntimePod& runtime, PodM
   }
   memory.volumesReady = true;
   memory.volumesChecked = now;
-  if (live) memory.retryWithin(kVolumeRefresh);
+  if (live) memory.refreshAfter = kVolumeRefresh;
   return okStatus();
 }
 

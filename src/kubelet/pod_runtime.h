@@ -27,7 +27,8 @@ struct PodMemory {
   std::map<std::string, std::string> appliedResources;  // container id -> what was last set
   WallTime volumesChecked{};
   bool volumesReady = false;
-  std::optional<microseconds> retryAfter;  // of this pass
+  std::optional<microseconds> retryAfter;    // of this pass: it must be repeated
+  std::optional<microseconds> refreshAfter;  // only the volumes must be looked at again
 
   void retryWithin(microseconds time) { retryAfter = std::min(retryAfter.value_or(time), time); }
 };

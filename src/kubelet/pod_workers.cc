@@ -32,6 +32,14 @@ void PodWorkers::dispatch() {
   }
 }
 
+void PodWorkers::request(const std::string& uid) {
+  {
+    std::lock_guard lock(mutex_);
+    if (auto it = entries_.find(uid); it != entries_.end()) it->second->dirty = true;
+  }
+  queue_.add(uid);
+}
+
 void PodWorkers::podChanged(PodPtr pod) {
   const std::string uid = pod->metadata.uid;
   std::optional<RuntimePod> hasten;
@@ -48,7 +56,7 @@ void PodWorkers::podChanged(PodPtr pod) {
     }
   }
   if (hasten) d_.runtime.hastenEnd(*hasten, seconds(grace));
-  queue_.add(uid);
+  request(uid);
 }
 
 void PodWorkers::podGone(const PodPtr& last) {
@@ -64,7 +72,7 @@ void PodWorkers::podGone(const PodPtr& last) {
     if (it->second->killGrace && grace < *it->second->killGrace && it->second->runtime) hasten = *it->second->runtime;
   }
   if (hasten) d_.runtime.hastenEnd(*hasten, seconds(grace));
-  queue_.add(uid);
+  request(uid);
 }
 
 void PodWorkers::mirrorSeen(const std::string& uid, const PodPtr& mirror) {
@@ -75,7 +83,7 @@ void PodWorkers::mirrorSeen(const std::string& uid, const PodPtr& mirror) {
     if (it->second->hasStatus && statusPatch(*mirror, mirror->status, it->second->status).empty()) return;
     it->second->mirrorStatus = mirror->status;
   }
-  queue_.add(uid);
+  request(uid);
 }
 
 void PodWorkers::wake(const std::string& uid) {
@@ -83,7 +91,7 @@ void PodWorkers::wake(const std::string& uid) {
     std::lock_guard lock(mutex_);
     if (!entries_.contains(uid)) return;
   }
-  queue_.add(uid);
+  request(uid);
 }
 
 void PodWorkers::containerEnded(const std::string& containerId) {
@@ -101,7 +109,7 @@ void PodWorkers::containerEnded(const std::string& containerId) {
       if (auto entry = entries_.find(uid); entry != entries_.end()) entry->second->endedIds.insert(containerId);
     }
   }
-  if (!uid.empty()) queue_.add(uid);
+  if (!uid.empty()) request(uid);
 }
 
 std::optional<PodWorkers::View> PodWorkers::find(std::string_view ns, std::string_view name) const {
@@ -139,7 +147,7 @@ void PodWorkers::keepRuntime(Entry& entry, const RuntimePod& runtime) {
 void PodWorkers::syncOne(const std::string& uid) {
   EntryPtr entry;
   Pod pod;
-  bool gone = false;
+  bool gone = false, full = false;
   {
     std::lock_guard lock(mutex_);
     auto it = entries_.find(uid);
@@ -147,17 +155,36 @@ void PodWorkers::syncOne(const std::string& uid) {
     entry = it->second;
     pod = *entry->pod;
     gone = entry->gone;
+    full = std::exchange(entry->dirty, false);
   }
-  entry->memory.retryAfter.reset();
+  const auto begin = d_.config.clock->steadyNow();
+  full = full || !entry->hasStatus || (entry->retryAt && *entry->retryAt <= begin);
+  auto& memory = entry->memory;
+  memory.refreshAfter.reset();
+  if (!full) {
+    if (!entry->terminated && memory.volumesReady) {
+      auto done = d_.runtime.ensureVolumes(pod, entry->runtime ? *entry->runtime : RuntimePod{}, memory);
+      if (!done.ok()) log::warn("Volume refresh failed", {{"pod", podKey(pod)}, {"err", done.error().message()}});
+    }
+    schedule(*entry, uid);
+    return;
+  }
+  memory.retryAfter.reset();
   auto done = pass(*entry, uid, pod, gone);
   if (!done.ok()) {
     log::warn("Pod sync failed", {{"pod", podKey(pod)}, {"err", done.error().message()}});
-    if (!entry->memory.retryAfter) queue_.addRateLimited(uid);
-  } else {
-    queue_.forget(uid);
+    if (!memory.retryAfter) memory.retryWithin(seconds(1));
   }
-  if (entry->memory.retryAfter)
-    queue_.addAfter(uid, std::chrono::ceil<milliseconds>(*entry->memory.retryAfter));
+  entry->retryAt.reset();
+  if (memory.retryAfter) entry->retryAt = begin + *memory.retryAfter;
+  schedule(*entry, uid);
+}
+
+void PodWorkers::schedule(Entry& entry, const std::string& uid) {
+  const auto now = d_.config.clock->steadyNow();
+  std::optional<SteadyTime> next = entry.retryAt;
+  if (entry.memory.refreshAfter) next = std::min(next.value_or(SteadyTime::max()), now + *entry.memory.refreshAfter);
+  if (next) queue_.addAfter(uid, std::max(milliseconds(1), std::chrono::ceil<milliseconds>(*next - now)));
 }
 
 Status PodWorkers::pass(Entry& entry, const std::string& uid, Pod& pod, bool gone) {
@@ -218,7 +245,7 @@ void PodWorkers::awaitEnds(Entry& entry, const std::string& uid, const RuntimePo
     again = !entry.endedIds.empty();
   }
   // The event came before the runtime's own bookkeeping; that takes a few milliseconds.
-  if (again) queue_.addAfter(uid, milliseconds(10));
+  if (again) entry.memory.retryWithin(milliseconds(10));
 }
 
 bool PodWorkers::admit(Entry& entry, const Pod& pod) {
@@ -346,7 +373,7 @@ Status PodWorkers::terminate(Entry& entry, Pod& pod, RuntimePod runtime, bool go
     std::lock_guard lock(mutex_);
     again = again || entry.gone || entry.pod->metadata.deletionTimestamp.has_value();
   }
-  if (again) queue_.add(uid);
+  if (again) request(uid);
   return okStatus();
 }
 

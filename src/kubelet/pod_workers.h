@@ -61,6 +61,7 @@ class PodWorkers {
     // Guarded by mutex_.
     PodPtr pod;
     bool gone = false;
+    bool dirty = true;  // something happened; otherwise a pass may only be about refreshing volumes
     std::shared_ptr<const RuntimePod> runtime;
     PodStatus status;
     std::set<std::string> endedIds;
@@ -69,12 +70,15 @@ class PodWorkers {
     // The worker's own: touched only while the queue has given it the key.
     bool admitted = false, terminated = false, hasStatus = false;
     std::string failReason, failMessage;
+    std::optional<SteadyTime> retryAt;  // when the last pass wants to be repeated
     PodMemory memory;
   };
   using EntryPtr = std::shared_ptr<Entry>;
 
   void dispatch();
+  void request(const std::string& uid);  // a full pass
   void syncOne(const std::string& uid);
+  void schedule(Entry& entry, const std::string& uid);
   Status pass(Entry& entry, const std::string& uid, Pod& pod, bool gone);
   Status terminate(Entry& entry, Pod& pod, RuntimePod runtime, bool gone);
   bool admit(Entry& entry, const Pod& pod);

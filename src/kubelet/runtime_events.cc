@@ -23,36 +23,50 @@ std::string_view fieldBytes(std::string_view message, uint32_t number) {
 }  // namespace
 
 void RuntimeEvents::start() {
-  listener_ = rt::Thread("kubelet-events", [this] { listen(); });
-  relister_ = rt::Thread("kubelet-relist", [this] { relistLoop(); });
+  thread_ = rt::Thread("kubelet-events", [this] { run(); });
 }
 
 void RuntimeEvents::stop() {
   stop_.raise();
-  if (listener_.joinable()) listener_.join();
-  if (relister_.joinable()) relister_.join();
+  {
+    std::lock_guard lock(mutex_);
+    if (stream_) stream_->cancel();
+  }
+  if (thread_.joinable()) thread_.join();
 }
 
-void RuntimeEvents::listen() {
+void RuntimeEvents::run() {
   std::string request;
   codec::writeBytesField(request, 1, kFilter);
   while (!stop_.raised()) {
-    auto stream = client_.channel().stream(kSubscribe, request);
-    if (stream.ok()) {
-      streaming_ = true;
-      while (!stop_.raised() && !(*stream)->ended()) {
-        auto event = (*stream)->next(seconds(2));
-        if (event.ok()) {
-          if (!event->empty()) handle(*event);
-        } else if (!event.failedWith(Reason::Timeout)) {
-          break;
-        }
+    auto opened = client_.channel().stream(kSubscribe, request);
+    if (opened.ok()) {
+      std::shared_ptr<net::GrpcStream> stream = std::move(*opened);
+      {
+        std::lock_guard lock(mutex_);
+        stream_ = stream;
       }
-      streaming_ = false;
-      (*stream)->cancel();
+      if (!stop_.raised()) follow(*stream);
+      stream->cancel();
+    } else {
+      relist();
     }
-    if (stop_.waitFor(seconds(1))) return;
+    if (stop_.waitFor(kRelistFallback)) return;
     handler_.runtimeLost();
+  }
+}
+
+void RuntimeEvents::follow(net::GrpcStream& stream) {
+  relist();  // what happened while nobody listened
+  while (!stop_.raised() && !stream.ended()) {
+    auto event = stream.next(kRelistSafety);
+    if (event.ok()) {
+      if (!event->empty()) handle(*event);
+    } else if (event.failedWith(Reason::Timeout)) {
+      relist();
+    } else {
+      return;
+    }
   }
 }
 
@@ -62,16 +76,6 @@ void RuntimeEvents::handle(std::string_view envelope) {
   std::string_view exit = fieldBytes(fieldBytes(envelope, 4), 2);
   std::string_view container = fieldBytes(exit, 1);
   if (!container.empty() && container == fieldBytes(exit, 2)) handler_.containerEnded(std::string(container));
-}
-
-void RuntimeEvents::relistLoop() {
-  SteadyTime last{};
-  while (!stop_.waitFor(kRelistFallback)) {
-    auto now = Clock::real().steadyNow();
-    if (streaming_ && now - last < kRelistSafety) continue;
-    last = now;
-    relist();
-  }
 }
 
 void RuntimeEvents::relist() {

@@ -1,11 +1,12 @@
 // Tells when containers end. CRI of containerd 1.6 has no event stream, so containerd's own is read: idle costs nothing
 // and an end is known in milliseconds. For other runtimes, and while that stream is broken, the list is compared every
-// second; once a minute it is compared in any case, should an event ever be lost.
+// second; a quiet stream has it compared once a minute, should an event ever be lost.
 #pragma once
 #include <set>
-#include <atomic>
 #include <functional>
 #include <map>
+#include <memory>
+#include <mutex>
 #include <string>
 
 #include "kubelet/runtime.h"
@@ -28,8 +29,8 @@ class RuntimeEvents {
   void stop();
 
  private:
-  void listen();
-  void relistLoop();
+  void run();
+  void follow(net::GrpcStream& stream);
   void relist();
   void handle(std::string_view envelope);
 
@@ -37,9 +38,10 @@ class RuntimeEvents {
   RuntimeReader& reader_;
   Handler handler_;
   rt::StopSignal stop_;
-  std::atomic<bool> streaming_{false};
-  std::map<std::string, std::pair<std::string, cri::ContainerState>> seen_;  // the relist thread's: container -> uid, state
-  rt::Thread listener_, relister_;
+  std::mutex mutex_;                         // guards stream_
+  std::shared_ptr<net::GrpcStream> stream_;  // for stop() to cancel
+  std::map<std::string, std::pair<std::string, cri::ContainerState>> seen_;  // the thread's own: id -> uid, state
+  rt::Thread thread_;
 };
 
 }  // namespace skiff::kubelet
