@@ -48,7 +48,7 @@ def setUpModule():
                       for w in ("--symlink", f"busybox=/bin/{name}")]], check=True)
     # Addresses of its own, so that a cluster already running on this machine is not disturbed.
     skiff = Skiff(BINARY, ["--images", images, "--pod-cidr", "10.197.0.0/16", "--service-cidr", "10.198.0.0/16",
-                           "--kubelet-port", str(free_port())])
+                           "--kubelet-port", str(free_port()), "--node-ip", os.environ.get("NODE_TEST_IP", "198.51.100.7")])
     skiff.start()
     NODE = eventually(ready_node, timeout=60)
     eventually(lambda: skiff.request("GET", "/api/v1/namespaces/default/serviceaccounts/default")[0] == 200)

@@ -17,6 +17,7 @@
 #include "kubelet/runtime_events.h"
 #include "kubelet/server.h"
 #include "kubelet/static_pods.h"
+#include "pki/x509.h"
 
 namespace skiff::kubelet {
 namespace {
@@ -40,6 +41,7 @@ class Kubelet : public client::Role {
     config_.memoryBytes = capacity["memory"].value();
     config_.milliCpu = capacity["cpu"].milliValue();
     config_.allocatable = nodeAllocatable(capacity);
+    TRY(ensureServingCertificate());
     TRY(startRuntime());
     makeParts();
     TRY(cgroups_->ensureTop(config_.milliCpu));
@@ -70,6 +72,24 @@ class Kubelet : public client::Role {
   }
 
  private:
+  // As upstream does where none is given: one signed by nobody that callers know.
+  Status ensureServingCertificate() {
+    auto& options = config_.options;
+    if (!options.servingCertPem.empty()) return okStatus();
+    const seconds year = std::chrono::hours(24 * 365);
+    auto ca = TRY(pki::selfSignedCa(options.nodeName + "-ca", year, *config_.clock));
+    pki::IssueOptions issue;
+    issue.subject.commonName = options.nodeName;
+    issue.dnsNames = {options.nodeName};
+    issue.ipAddresses = config_.nodeIps;
+    issue.serverAuth = true;
+    issue.lifetime = year;
+    auto pair = TRY(pki::issue(ca, issue, *config_.clock));
+    options.servingCertPem = pair.certificatePem;
+    options.servingKeyPem = pair.keyPem;
+    return okStatus();
+  }
+
   Status startRuntime() {
     auto& options = config_.options;
     if (options.containerRuntimeEndpoint.empty()) {

@@ -3,6 +3,7 @@
 #include "base/strings.h"
 #include "gen/authentication_v1.h"
 #include "gen/certificates_v1.h"
+#include "rt/stop.h"
 
 namespace skiff::kubelet {
 namespace {
@@ -25,6 +26,8 @@ Result<api::core::v1::Secret> ApiObjects::secret(std::string_view ns, std::strin
 }
 
 std::vector<std::shared_ptr<const api::core::v1::Service>> ApiObjects::services(std::string_view ns) {
+  // Right after our start the list may be on its way still, and a container's environment never changes again.
+  for (int waited = 0; !services_.synced() && waited < 10000; waited += 10) rt::StopSignal().waitFor(milliseconds(10));
   return services_.list(ns);
 }
 

@@ -211,7 +211,7 @@ Status PodWorkers::pass(Entry& entry, const std::string& uid, Pod& pod, bool gon
     return okStatus();
   }
   RuntimePod runtime = TRY(d_.reader.pod(uid));
-  awaitEnds(entry, uid, runtime);
+  awaitEnds(entry, runtime);
   keepRuntime(entry, runtime);
   if (gone || pod.metadata.deletionTimestamp || isTerminal(pod.status)) return terminate(entry, pod, runtime, gone);
   if (!admit(entry, pod) || pastDeadline(entry, pod)) return terminate(entry, pod, runtime, gone);
@@ -224,7 +224,7 @@ Status PodWorkers::pass(Entry& entry, const std::string& uid, Pod& pod, bool gon
                                                                                     : runtime.sandboxes[0].ips[0];
   d_.probes.update(entry.pod, runtime, ip, false);
   TRY(publish(entry, pod, runtime, false, gone));
-  awaitEnds(entry, uid, runtime);
+  awaitEnds(entry, runtime);
   if (!synced.ok()) return synced;
   d_.runtime.pruneContainers(runtime);
   if (isTerminal(entry.status)) {
@@ -234,7 +234,7 @@ Status PodWorkers::pass(Entry& entry, const std::string& uid, Pod& pod, bool gon
   return okStatus();
 }
 
-void PodWorkers::awaitEnds(Entry& entry, const std::string& uid, const RuntimePod& runtime) {
+void PodWorkers::awaitEnds(Entry& entry, const RuntimePod& runtime) {
   bool again = false;
   {
     std::lock_guard lock(mutex_);

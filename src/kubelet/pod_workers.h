@@ -84,7 +84,7 @@ class PodWorkers {
   bool admit(Entry& entry, const Pod& pod);
   bool pastDeadline(Entry& entry, const Pod& pod);
   Status publish(Entry& entry, Pod& pod, const RuntimePod& runtime, bool terminating, bool gone);
-  void awaitEnds(Entry& entry, const std::string& uid, const RuntimePod& runtime);
+  void awaitEnds(Entry& entry, const RuntimePod& runtime);
   void cleanUp(const std::string& uid);
   void keepRuntime(Entry& entry, const RuntimePod& runtime);
 
