@@ -68,8 +68,6 @@ class PodStrategy final : public Strategy {
     std::string_view sub = context.request.subresource;
     if (sub == "ephemeralcontainers" || sub == "resize") {
       keepOnly(pod, old, sub, arena);
-    } else if (sub.empty()) {
-      copyMember(pod.child(arena, "spec"), old["spec"], "ephemeralContainers", arena);
     } else if (sub == "status" && pod["status"]["qosClass"].asString().empty()) {
       copyMember(pod.child(arena, "status"), old["status"], "qosClass", arena);
     }

@@ -23,6 +23,10 @@ bool needsNodePorts(const Value& spec) {
   const Value& wanted = spec["allocateLoadBalancerNodePorts"];
   return type == "LoadBalancer" && (wanted.isNull() || wanted.asBool());
 }
+bool hasExternalTraffic(const Value& spec) {
+  std::string_view type = spec["type"].asString();
+  return type == "NodePort" || type == "LoadBalancer" || (type == "ClusterIP" && !spec["externalIPs"].empty());
+}
 bool needsHealthPort(const Value& spec) {
   return spec["type"].asString() == "LoadBalancer" && spec["externalTrafficPolicy"].asString() == "Local";
 }
@@ -179,12 +183,8 @@ class ServiceStrategy final : public StatusStrategy {
     Value& spec = context.object().child(arena, "spec");
     const Value& old = context.old()["spec"];
     matchClusterIps(spec, &old, arena);
-    if (isExternalName(spec)) {
-      for (std::string_view name : {"clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"}) {
-        if (sameValue(spec[name], old[name])) spec.erase(name);
-      }
-      return;
-    }
+    dropForeignFields(spec, old);
+    if (isExternalName(spec)) return;
     if (!isExternalName(old)) {
       for (std::string_view name : {"clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"}) {
         if (sameValue(spec[name], Value())) keep(spec, old, name, arena);
@@ -202,9 +202,7 @@ class ServiceStrategy final : public StatusStrategy {
   void validateCreate(StrategyContext& context, FieldErrors& errors) override {
     Field spec = rootField(context.object())["spec"];
     validateSpec(spec, errors);
-    if (spec["externalIPs"].size() > 0) {
-      warn(context.request.warnings, "spec.externalIPs is deprecated and may no longer be implemented in some clusters");
-    }
+    warnOf(spec, context.request.warnings);
   }
 
   void validateUpdate(StrategyContext& context, FieldErrors& errors) override {
@@ -217,6 +215,7 @@ class ServiceStrategy final : public StatusStrategy {
       errors.invalid(spec["clusterIPs"].at(0).path, shown(*spec["clusterIPs"].value), "may not change once set");
     }
     validateSpec(spec, errors);
+    warnOf(spec, context.request.warnings);
   }
 
   Status allocate(StrategyContext& context) override {
@@ -245,6 +244,15 @@ class ServiceStrategy final : public StatusStrategy {
   }
 
  private:
+  static void warnOf(const Field& spec, Warnings* out) {
+    if (!isExternalName(*spec.value) && !spec["externalName"].text().empty()) {
+      warn(out, "spec.externalName is ignored when spec.type is not \"ExternalName\"");
+    }
+    if (spec["externalIPs"].size() > 0) {
+      warn(out, "spec.externalIPs is deprecated and may no longer be implemented in some clusters");
+    }
+  }
+
   static void keep(Value& spec, const Value& old, std::string_view name, Arena& arena) {
     if (const Value* value = old.find(name)) spec.set(arena, name, value->clone(arena));
   }
@@ -267,6 +275,24 @@ class ServiceStrategy final : public StatusStrategy {
       return;
     }
     if (!single.empty() && list.empty()) setList(spec, single, arena);
+  }
+
+  // The type has changed: what only the old one had goes away, unless the client has just set it.
+  static void dropForeignFields(Value& spec, const Value& old) {
+    auto drop = [&](std::initializer_list<std::string_view> names) {
+      for (std::string_view name : names) {
+        if (sameValue(spec[name], old[name])) spec.erase(name);
+      }
+    };
+    if (isExternalName(spec)) {
+      drop({"clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"});
+      dropNodePorts(spec, old);
+    }
+    if (hasExternalTraffic(old) && !hasExternalTraffic(spec)) drop({"externalTrafficPolicy"});
+    bool balanced = spec["type"].asString() == "LoadBalancer";
+    if (old["type"].asString() == "LoadBalancer" && !balanced) {
+      drop({"allocateLoadBalancerNodePorts", "loadBalancerClass"});
+    }
   }
 
   static void setList(Value& spec, std::string_view address, Arena& arena) {

@@ -1,6 +1,8 @@
 // Deployments, replica sets, replication controllers, stateful sets and daemon sets.
 #include "apiserver/strategies/workloads.h"
 
+#include <set>
+
 #include "api/selectors.h"
 #include "apiserver/strategies/checks.h"
 #include "apiserver/strategies/pod_spec.h"
@@ -187,7 +189,8 @@ class StatefulSetStrategy final : public StatusStrategy {
     checkNonNegative(errors, spec["ordinals"]["start"]);
     validateSelector(spec, "statefulset", errors);
     validateSelectorMatches(spec["selector"], spec["template"], errors);
-    validateAlwaysTemplate(context, spec["template"], errors);
+    Value podTemplate = withClaims(*spec.value, context.arena());
+    validateAlwaysTemplate(context, {&podTemplate, spec["template"].path}, errors);
   }
   void validateUpdate(StrategyContext& context, FieldErrors& errors) override {
     if (!isWhole(context)) return;
@@ -208,6 +211,28 @@ class StatefulSetStrategy final : public StatusStrategy {
   }
 
  private:
+  // The template as its pods will have it: each claim template is a volume, in place of one of that name.
+  static Value withClaims(const Value& spec, Arena& arena) {
+    Value podTemplate = spec["template"].clone(arena);
+    if (spec["volumeClaimTemplates"].empty()) return podTemplate;
+    Value volumes = Value::list();
+    std::set<std::string_view> names;
+    for (const Value& claim : spec["volumeClaimTemplates"].items()) {
+      Value source = Value::map();
+      source.set(arena, "claimName", claim["metadata"]["name"]);
+      Value volume = Value::map();
+      volume.set(arena, "name", claim["metadata"]["name"]);
+      volume.set(arena, "persistentVolumeClaim", source);
+      volumes.push(arena, volume);
+      names.insert(claim["metadata"]["name"].asString());
+    }
+    for (const Value& volume : podTemplate["spec"]["volumes"].items()) {
+      if (!names.contains(volume["name"].asString())) volumes.push(arena, volume);
+    }
+    podTemplate.child(arena, "spec").set(arena, "volumes", volumes);
+    return podTemplate;
+  }
+
   static void validateUpdateStrategy(const Field& strategy, FieldErrors& errors) {
     std::string_view type = strategy["type"].text();
     Field rolling = strategy["rollingUpdate"];
