@@ -1,5 +1,5 @@
-// Objects through the tables: what conforms stays as it is, and its protobuf says the same each time round. The first byte
-// picks the door, the second a kind.
+// Objects through the tables: what conforms stays as it is, and its protobuf says the same each
+// time round. The first byte picks the door, the second a kind.
 #include "api/convert.h"
 #include "api/jsonpath.h"
 #include "api/selectors.h"
@@ -12,10 +12,17 @@ using namespace skiff::api;
 namespace {
 const TypeInfo& kindOf(uint8_t choice) {
   constexpr std::pair<std::string_view, std::string_view> kinds[] = {
-      {"core/v1", "Pod"},           {"core/v1", "Service"},          {"core/v1", "Secret"},
-      {"core/v1", "Node"},          {"apps/v1", "StatefulSet"},      {"apiextensions/v1", "CustomResourceDefinition"},
-      {"coordination/v1", "Lease"}, {"authentication/v1", "TokenReview"}, {"autoscaling/v2", "HorizontalPodAutoscaler"},
-      {"meta/v1", "Status"},        {"admissionregistration/v1", "ValidatingWebhookConfiguration"}};
+      {"core/v1", "Pod"},
+      {"core/v1", "Service"},
+      {"core/v1", "Secret"},
+      {"core/v1", "Node"},
+      {"apps/v1", "StatefulSet"},
+      {"apiextensions/v1", "CustomResourceDefinition"},
+      {"coordination/v1", "Lease"},
+      {"authentication/v1", "TokenReview"},
+      {"autoscaling/v2", "HorizontalPodAutoscaler"},
+      {"meta/v1", "Status"},
+      {"admissionregistration/v1", "ValidatingWebhookConfiguration"}};
   const auto& [package, name] = kinds[choice % std::size(kinds)];
   return *findType(package, name);
 }
@@ -51,7 +58,8 @@ void fuzzProtobuf(std::string_view bytes, const TypeInfo& type) {
   // Strings of protobuf may hold what JSON would refuse: a quantity, a time out of form.
   if (value.ok() && conform(*value, type, arena, report).ok()) checkTree(*value, type, arena);
   auto envelope = unwrapProtobuf(bytes);
-  if (envelope.ok()) MUST(unwrapProtobuf(wrapProtobuf(envelope->apiVersion, envelope->kind, envelope->raw)).ok());
+  if (envelope.ok())
+    MUST(unwrapProtobuf(wrapProtobuf(envelope->apiVersion, envelope->kind, envelope->raw)).ok());
 }
 
 void fuzzText(std::string_view text) {

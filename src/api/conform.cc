@@ -72,7 +72,8 @@ std::string goFieldType(const FieldInfo& field, const TypeInfo& owner) {
 void sortMembers(Value& map) {
   auto members = map.members();
   auto byKey = [](const Member& a, const Member& b) { return a.key < b.key; };
-  if (!std::is_sorted(members.begin(), members.end(), byKey)) std::sort(members.begin(), members.end(), byKey);
+  if (!std::is_sorted(members.begin(), members.end(), byKey))
+    std::sort(members.begin(), members.end(), byKey);
 }
 
 class Conformer {
@@ -109,7 +110,8 @@ class Conformer {
     Value out = Value::map();
     out.reserve(arena_, value.size());
     if (kind && !kind->asString().empty()) out.append(arena_, "kind", *kind);
-    if (apiVersion && !apiVersion->asString().empty()) out.append(arena_, "apiVersion", *apiVersion);
+    if (apiVersion && !apiVersion->asString().empty())
+      out.append(arena_, "apiVersion", *apiVersion);
     for (size_t i = 0; i < slots.size(); ++i) emitField(out, type.fields[i], slots[i], arena_);
     for (Member* member : unknown) out.append(arena_, member->key, member->value);
     value = out;
@@ -138,7 +140,8 @@ class Conformer {
 
   void noteUnknown(std::string_view key, const TypeInfo& type) {
     if (type.preserveUnknown || quiet_) return;
-    report_.unknownFields.push_back(concat("unknown field \"", pathText(), path_.empty() ? "" : ".", key, "\""));
+    report_.unknownFields.push_back(
+        concat("unknown field \"", pathText(), path_.empty() ? "" : ".", key, "\""));
   }
 
   std::string pathText() const {
@@ -159,9 +162,10 @@ class Conformer {
     for (const auto& step : path_)
       if (step.isField) field += concat(field.empty() ? "" : ".", step.name);
     if (field.empty() || !owner_)
-      return badRequest(concat("json: cannot unmarshal ", found, " into Go value of type ", wanted));
-    return badRequest(concat("json: cannot unmarshal ", found, " into Go struct field ", owner_->name, ".", field,
-                             " of type ", wanted));
+      return badRequest(
+          concat("json: cannot unmarshal ", found, " into Go value of type ", wanted));
+    return badRequest(concat("json: cannot unmarshal ", found, " into Go struct field ",
+                             owner_->name, ".", field, " of type ", wanted));
   }
 
   Status conformField(Value& value, const FieldInfo& field, int depth) {
@@ -234,7 +238,8 @@ class Conformer {
       case FieldKind::Double:
         return value.isNumber() ? okStatus() : mismatch(kindWord(value), "float64");
       case FieldKind::String:
-        return value.isString() ? okStatus() : mismatch(kindWord(value), goElementType(field, *owner_));
+        return value.isString() ? okStatus()
+                                : mismatch(kindWord(value), goElementType(field, *owner_));
       case FieldKind::Bytes:
         return text(value, "[]uint8", canonicalBase64);
       case FieldKind::Time:
@@ -271,7 +276,8 @@ class Conformer {
     return okStatus();
   }
 
-  Status text(Value& value, std::string_view type, Result<Value> (*canonical)(std::string_view, Arena&)) {
+  Status text(Value& value, std::string_view type,
+              Result<Value> (*canonical)(std::string_view, Arena&)) {
     if (!value.isString()) return mismatch(kindWord(value), type);
     value = TRY(canonical(value.asString(), arena_));
     return okStatus();
@@ -287,7 +293,8 @@ class Conformer {
     return okStatus();
   }
 
-  // A schema where another form may stand as well; the decoder of these is not strict, whatever the request says.
+  // A schema where another form may stand as well; the decoder of these is not strict, whatever the
+  // request says.
   Status schemaOr(Value& value, const FieldInfo& field, int depth) {
     bool outer = std::exchange(quiet_, true);
     const TypeInfo& schema = *field.type;
@@ -318,7 +325,9 @@ class Conformer {
     for (auto& member : value.members()) {
       const FieldInfo* field = type.field(member.key, &hint);
       if (!field) {
-        if (type.preserveUnknown || (type.isKind && (member.key == "kind" || member.key == "apiVersion"))) continue;
+        if (type.preserveUnknown ||
+            (type.isKind && (member.key == "kind" || member.key == "apiVersion")))
+          continue;
         noteUnknown(member.key, type);
         if (!report_.keepUnknown) drop.push_back(member.key);
         continue;

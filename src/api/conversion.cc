@@ -18,7 +18,8 @@ void rename(Value& object, Arena& arena, std::string_view from, std::string_view
   object.set(arena, to, moved);
 }
 
-// ---- events ----------------------------------------------------------------------------------------------------------
+// ---- events -------------------------------------------------------------------------------------
+// ----------------------------------------------------------------------------------------------------------
 
 // core/v1 and events.k8s.io/v1 have one set of fields under two sets of names.
 constexpr std::pair<std::string_view, std::string_view> kEventNames[] = {
@@ -36,13 +37,16 @@ void convertEvent(Value& event, bool toCore, Arena& arena) {
     toCore ? rename(event, arena, events, core) : rename(event, arena, core, events);
 }
 
-// ---- devices ---------------------------------------------------------------------------------------------------------
+// ---- devices ------------------------------------------------------------------------------------
+// ---------------------------------------------------------------------------------------------------------
 
-// v1beta1 holds an exact request's fields beside the alternatives; later versions in a message of their own.
+// v1beta1 holds an exact request's fields beside the alternatives; later versions in a message of
+// their own.
 void nestRequest(Value& request, Arena& arena) {
   Value out = Value::map(), exactly = Value::map();
   for (const auto& member : request.members())
-    (member.key == "name" || member.key == "firstAvailable" ? out : exactly).append(arena, member.key, member.value);
+    (member.key == "name" || member.key == "firstAvailable" ? out : exactly)
+        .append(arena, member.key, member.value);
   if (request["firstAvailable"].empty() && !exactly.empty()) out.append(arena, "exactly", exactly);
   request = out;
 }
@@ -83,7 +87,8 @@ void convertDevices(Value& object, const TypeInfo& from, const TypeInfo& to, Are
     change = toOld ? nestDevice : flattenDevice;
   } else if (from.name == "ResourceClaim" || from.name == "ResourceClaimTemplate") {
     bool isTemplate = from.name == "ResourceClaimTemplate";
-    list = isTemplate ? at(object, {"spec", "spec", "devices", "requests"}) : at(object, {"spec", "devices", "requests"});
+    list = isTemplate ? at(object, {"spec", "spec", "devices", "requests"})
+                      : at(object, {"spec", "devices", "requests"});
     change = toOld ? flattenRequest : nestRequest;
   }
   if (!list) return;
@@ -105,7 +110,8 @@ Status convertForm(Value& object, const TypeInfo& from, const TypeInfo& to, Aren
     for (auto& value : items->items()) TRY(convertForm(value, *item, *other, arena));
     return okStatus();
   }
-  if (from.name == "Event" && from.package != to.package) convertEvent(object, to.package == "core/v1", arena);
+  if (from.name == "Event" && from.package != to.package)
+    convertEvent(object, to.package == "core/v1", arena);
   if (from.name == "HorizontalPodAutoscaler" && from.version != to.version)
     return to.version == "v1" ? autoscalerToV1(object, arena) : autoscalerToV2(object, arena);
   if (from.group == "resource.k8s.io") convertDevices(object, from, to, arena);
@@ -115,7 +121,8 @@ Status convertForm(Value& object, const TypeInfo& from, const TypeInfo& to, Aren
 
 Status convert(Value& object, const TypeInfo& from, const TypeInfo& to, Arena& arena) {
   if (&from == &to) return okStatus();
-  if (from.name != to.name) return internalError(concat("cannot convert ", from.name, " to ", to.name));
+  if (from.name != to.name)
+    return internalError(concat("cannot convert ", from.name, " to ", to.name));
   TRY(convertForm(object, from, to, arena));
   object.set(arena, "kind", Value::string(to.name));
   object.set(arena, "apiVersion", Value::text(arena, apiVersionOf(to)));

@@ -1,5 +1,5 @@
-// autoscaling/v1 knows one metric, the utilization of the CPU. All else of v2 rides in annotations as JSON of v1's own,
-// older forms of the metrics.
+// autoscaling/v1 knows one metric, the utilization of the CPU. All else of v2 rides in annotations
+// as JSON of v1's own, older forms of the metrics.
 #include "api/conversion_impl.h"
 #include "api/convert.h"
 #include "base/strings.h"
@@ -71,7 +71,8 @@ Value metricToV1(const Value& metric, const Mapping (&fields)[N], Arena& arena) 
   for (const auto& field : fields) {
     const Value* source = metric.find(field.source);
     if (!source) continue;
-    const Value& value = field.outer.empty() ? (*source)[field.v2] : (*source)[field.outer][field.v2];
+    const Value& value =
+        field.outer.empty() ? (*source)[field.v2] : (*source)[field.outer][field.v2];
     Value& to = out.child(arena, field.source);
     if (to.isNull()) to = Value::map();
     if (!value.isNull()) to.set(arena, field.v1, value);
@@ -96,7 +97,8 @@ Value metricToV2(const Value& metric, const Mapping (&fields)[N], bool isSpec, A
     if (to.isNull()) to = Value::map();
     const Value& value = (*source)[field.v1];
     // A quantity held by value is "0" when it was never set.
-    bool unset = value.isNull() || (field.v2 == "value" && value.asString() == "0" && source->has("averageValue"));
+    bool unset = value.isNull() ||
+                 (field.v2 == "value" && value.asString() == "0" && source->has("averageValue"));
     if (unset) continue;
     Value& inner = field.outer.empty() ? to : to.child(arena, field.outer);
     if (inner.isNull()) inner = Value::map();
@@ -123,7 +125,8 @@ void annotate(Value& object, std::string_view key, const Value& value, Arena& ar
   annotations.set(arena, key, Value::text(arena, codec::toJson(value)));
 }
 
-// The annotation's value if it is JSON; it is taken off the object either way only when it could be read.
+// The annotation's value if it is JSON; it is taken off the object either way only when it could be
+// read.
 Value takeAnnotation(Value& object, std::string_view key, Arena& arena) {
   Value* metadata = object.find("metadata");
   Value* annotations = metadata ? metadata->find("annotations") : nullptr;
@@ -160,7 +163,8 @@ Status autoscalerToV1(Value& object, Arena& arena) {
     Value others = Value::list();
     for (const auto& metric : std::as_const((*spec)["metrics"]).items()) {
       if (isCpuUtilization(metric, "target") && !spec->has("targetCPUUtilizationPercentage"))
-        spec->set(arena, "targetCPUUtilizationPercentage", metric["resource"]["target"]["averageUtilization"]);
+        spec->set(arena, "targetCPUUtilizationPercentage",
+                  metric["resource"]["target"]["averageUtilization"]);
       else
         others.push(arena, metricToV1(metric, kSpecFields, arena));
     }
@@ -181,13 +185,16 @@ Status autoscalerToV1(Value& object, Arena& arena) {
   TRY(conformAll(others, "MetricStatus", arena));
   if (!others.empty()) annotate(object, kCurrentMetrics, others, arena);
   if (!conditions.empty()) annotate(object, kConditions, conditions, arena);
-  if (!utilization.isNull()) object.find("status")->set(arena, "currentCPUUtilizationPercentage", utilization);
+  if (!utilization.isNull())
+    object.find("status")->set(arena, "currentCPUUtilizationPercentage", utilization);
   return okStatus();
 }
 
 Status autoscalerToV2(Value& object, Arena& arena) {
-  Value metrics = takeAnnotation(object, kMetrics, arena), current = takeAnnotation(object, kCurrentMetrics, arena);
-  Value behavior = takeAnnotation(object, kBehavior, arena), conditions = takeAnnotation(object, kConditions, arena);
+  Value metrics = takeAnnotation(object, kMetrics, arena),
+        current = takeAnnotation(object, kCurrentMetrics, arena);
+  Value behavior = takeAnnotation(object, kBehavior, arena),
+        conditions = takeAnnotation(object, kConditions, arena);
   Value* spec = object.find("spec");
   if (spec) {
     Value all = Value::list();

@@ -1,4 +1,5 @@
-// Schema-driven steps between bytes and value trees: the one code path that serves built-ins and custom resources.
+// Schema-driven steps between bytes and value trees: the one code path that serves built-ins and
+// custom resources.
 #pragma once
 #include <string>
 #include <string_view>
@@ -15,19 +16,22 @@ struct DecodeReport {
   bool keepUnknown = false;                // do not drop them
 };
 
-// Brings a parsed tree into the type's own form: fields in table order, unknown ones dropped and reported, null fields
-// dropped as Go does, wrong kinds refused with Go's words ("json: cannot unmarshal string into Go struct field
-// PodSpec.spec.hostNetwork of type bool"), quantities and times canonical, zero omitempty values left out.
-// Works in place; new bytes go to the arena.
-Status conform(codec::Value& object, const TypeInfo& type, codec::Arena& arena, DecodeReport& report);
+// Brings a parsed tree into the type's own form: fields in table order, unknown ones dropped and
+// reported, null fields dropped as Go does, wrong kinds refused with Go's words ("json: cannot
+// unmarshal string into Go struct field PodSpec.spec.hostNetwork of type bool"), quantities and
+// times canonical, zero omitempty values left out. Works in place; new bytes go to the arena.
+Status conform(codec::Value& object, const TypeInfo& type, codec::Arena& arena,
+               DecodeReport& report);
 
-// Protobuf as Kubernetes writes it: fields in number order, maps sorted, `always` fields though zero. The tree must be
-// conformed. Without the envelope.
+// Protobuf as Kubernetes writes it: fields in number order, maps sorted, `always` fields though
+// zero. The tree must be conformed. Without the envelope.
 Status encodeProtobuf(const codec::Value& value, const TypeInfo& type, std::string& out);
 // Strings point into `bytes` unless copied by the caller's arena rules: they are copied.
-Result<codec::Value> decodeProtobuf(std::string_view bytes, const TypeInfo& type, codec::Arena& arena);
+Result<codec::Value> decodeProtobuf(std::string_view bytes, const TypeInfo& type,
+                                    codec::Arena& arena);
 
-// runtime.Unknown behind the magic "k8s\0" (https://kubernetes.io/docs/reference/using-api/api-concepts/#protobuf-encoding).
+// runtime.Unknown behind the magic "k8s\0"
+// (https://kubernetes.io/docs/reference/using-api/api-concepts/#protobuf-encoding).
 struct Envelope {
   std::string_view apiVersion, kind;
   std::string_view raw;

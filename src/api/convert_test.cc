@@ -30,16 +30,19 @@ Conformed conformed(const char* package, const char* kind, std::string_view json
 }  // namespace
 
 TEST_CASE("an object takes the form in which Go would write it") {
-  auto service = conformed("core/v1", "Service", R"({"status":null,"spec":{"ports":[{"port":80,"name":""}],
+  auto service =
+      conformed("core/v1", "Service", R"({"status":null,"spec":{"ports":[{"port":80,"name":""}],
       "selector":{},"type":"ClusterIP"},"metadata":{"creationTimestamp":null,"labels":{"b":"1","a":"2"}},"apiVersion":"v1",
       "kind":"Service"})");
-  CHECK(service.json ==
-        R"({"kind":"Service","apiVersion":"v1","metadata":{"labels":{"a":"2","b":"1"}},)"
-        R"("spec":{"ports":[{"port":80,"targetPort":0}],"type":"ClusterIP"},"status":{"loadBalancer":{}}})");
+  CHECK(
+      service.json ==
+      R"({"kind":"Service","apiVersion":"v1","metadata":{"labels":{"a":"2","b":"1"}},)"
+      R"("spec":{"ports":[{"port":80,"targetPort":0}],"type":"ClusterIP"},"status":{"loadBalancer":{}}})");
   // Pointers keep their zero, values without omitempty are always there.
-  CHECK(conformed("apps/v1", "StatefulSet", R"({"spec":{"replicas":0}})").json ==
-        R"({"metadata":{},"spec":{"replicas":0,"selector":null,"template":{"metadata":{},"spec":{"containers":null}},)"
-        R"("serviceName":"","updateStrategy":{}},"status":{"replicas":0,"availableReplicas":0}})");
+  CHECK(
+      conformed("apps/v1", "StatefulSet", R"({"spec":{"replicas":0}})").json ==
+      R"({"metadata":{},"spec":{"replicas":0,"selector":null,"template":{"metadata":{},"spec":{"containers":null}},)"
+      R"("serviceName":"","updateStrategy":{}},"status":{"replicas":0,"availableReplicas":0}})");
 }
 
 TEST_CASE("unknown fields are dropped and reported in the order met") {
@@ -47,7 +50,8 @@ TEST_CASE("unknown fields are dropped and reported in the order met") {
       "ports":[{"containerPort":80,"x":2}]}]},"Metadata":{},"other":1})");
   CHECK(pod.unknown == std::vector<std::string>{"unknown field \"spec.containers[0].frob\"",
                                                 "unknown field \"spec.containers[0].ports[0].x\"",
-                                                "unknown field \"Metadata\"", "unknown field \"other\""});
+                                                "unknown field \"Metadata\"",
+                                                "unknown field \"other\""});
   CHECK(pod.json.find("frob") == std::string::npos);
 }
 
@@ -56,32 +60,40 @@ TEST_CASE("a wrong kind of value is refused in Go's words") {
     const char *package, *kind, *json, *error;
   } cases[] = {
       {"core/v1", "Pod", R"({"spec":{"containers":"x"}})",
-       "json: cannot unmarshal string into Go struct field PodSpec.spec.containers of type []v1.Container"},
+       "json: cannot unmarshal string into Go struct field PodSpec.spec.containers of type "
+       "[]v1.Container"},
       {"core/v1", "Pod", R"({"spec":{"hostNetwork":"yes"}})",
        "json: cannot unmarshal string into Go struct field PodSpec.spec.hostNetwork of type bool"},
       {"core/v1", "ConfigMap", R"({"metadata":{"labels":{"a":true}}})",
-       "json: cannot unmarshal bool into Go struct field ObjectMeta.metadata.labels of type string"},
+       "json: cannot unmarshal bool into Go struct field ObjectMeta.metadata.labels of type "
+       "string"},
       {"apps/v1", "Deployment", R"({"spec":{"replicas":1.5}})",
-       "json: cannot unmarshal number 1.5 into Go struct field DeploymentSpec.spec.replicas of type int32"},
+       "json: cannot unmarshal number 1.5 into Go struct field DeploymentSpec.spec.replicas of "
+       "type int32"},
       {"apps/v1", "Deployment", R"({"spec":{"replicas":3000000000}})",
-       "json: cannot unmarshal number 3000000000 into Go struct field DeploymentSpec.spec.replicas of type int32"},
+       "json: cannot unmarshal number 3000000000 into Go struct field DeploymentSpec.spec.replicas "
+       "of type int32"},
       {"core/v1", "Service", R"({"spec":{"ports":[{"targetPort":[1]}]}})",
-       "json: cannot unmarshal array into Go struct field ServicePort.spec.ports.targetPort of type int32"},
+       "json: cannot unmarshal array into Go struct field ServicePort.spec.ports.targetPort of "
+       "type int32"},
       {"core/v1", "Secret", R"({"data":{"k":"***"}})", "illegal base64 data at input byte 0"},
-      {"core/v1", "ConfigMap", R"([])", "json: cannot unmarshal array into Go value of type v1.ConfigMap"},
+      {"core/v1", "ConfigMap", R"([])",
+       "json: cannot unmarshal array into Go value of type v1.ConfigMap"},
   };
   for (const auto& c : cases) CHECK(conformed(c.package, c.kind, c.json).error == c.error);
 }
 
 TEST_CASE("quantities and times become canonical") {
-  CHECK(conformed("core/v1", "ResourceRequirements", R"({"limits":{"cpu":0.1,"memory":"1.5Gi","a":5}})").json ==
-        R"({"limits":{"a":"5","cpu":"100m","memory":"1536Mi"}})");
-  CHECK(conformed("coordination/v1", "LeaseSpec", R"({"renewTime":"2020-01-01T02:00:00.123456+02:00"})").json ==
-        R"({"renewTime":"2020-01-01T00:00:00.123456Z"})");
+  CHECK(conformed("core/v1", "ResourceRequirements",
+                  R"({"limits":{"cpu":0.1,"memory":"1.5Gi","a":5}})")
+            .json == R"({"limits":{"a":"5","cpu":"100m","memory":"1536Mi"}})");
+  CHECK(conformed("coordination/v1", "LeaseSpec",
+                  R"({"renewTime":"2020-01-01T02:00:00.123456+02:00"})")
+            .json == R"({"renewTime":"2020-01-01T00:00:00.123456Z"})");
 }
 
-// testdata/protobuf.txt: "package Kind", a line of JSON in canonical form, a line of its protobuf in base64 as upstream's
-// codec writes it; blank lines between.
+// testdata/protobuf.txt: "package Kind", a line of JSON in canonical form, a line of its protobuf
+// in base64 as upstream's codec writes it; blank lines between.
 TEST_CASE("objects go to protobuf and back unchanged") {
   std::ifstream in("testdata/protobuf.txt");
   std::stringstream text;
@@ -101,7 +113,8 @@ TEST_CASE("objects go to protobuf and back unchanged") {
     CHECK(codec::toJson(value) == lines[i + 1]);
     std::string raw;
     REQUIRE(encodeProtobuf(value, *type, raw).ok());
-    std::string wrapped = wrapProtobuf(value["apiVersion"].asString(), value["kind"].asString(), raw);
+    std::string wrapped =
+        wrapProtobuf(value["apiVersion"].asString(), value["kind"].asString(), raw);
     CHECK(base64Encode(wrapped) == lines[i + 2]);
     auto envelope = unwrapProtobuf(wrapped);
     REQUIRE(envelope.ok());
@@ -115,8 +128,8 @@ TEST_CASE("objects go to protobuf and back unchanged") {
 TEST_CASE("hostile protobuf is refused") {
   codec::Arena arena;
   const TypeInfo& pod = *findType("core/v1", "Pod");
-  CHECK(!decodeProtobuf("\x0a\xff", pod, arena).ok());   // length past the end
-  CHECK(!decodeProtobuf("\x08\x01", pod, arena).ok());   // a number where metadata should be
+  CHECK(!decodeProtobuf("\x0a\xff", pod, arena).ok());  // length past the end
+  CHECK(!decodeProtobuf("\x08\x01", pod, arena).ok());  // a number where metadata should be
   CHECK(!unwrapProtobuf("{}").ok());
   const TypeInfo& schema = *findType("apiextensions/v1", "JSONSchemaProps");
   std::string deep;

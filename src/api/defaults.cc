@@ -17,7 +17,8 @@ Value literal(std::string_view json, Arena& arena) {
 // A field that Go would hold as its zero value counts as absent.
 bool isUnset(const FieldInfo& field, const Value* value) {
   if (!value || value->isNull()) return true;
-  if (field.cardinality == Cardinality::List || field.cardinality == Cardinality::Map) return value->empty();
+  if (field.cardinality == Cardinality::List || field.cardinality == Cardinality::Map)
+    return value->empty();
   if (field.cardinality != Cardinality::Single) return false;
   return value->isString() ? value->asString().empty() : value->isInt() && value->asInt() == 0;
 }
@@ -35,7 +36,8 @@ void roundResources(Value& resources, Arena& arena) {
 void fillMessage(Value& object, const TypeInfo& type, Arena& arena);
 
 void fillBelow(Value& value, const FieldInfo& field, Arena& arena) {
-  if (field.kind == FieldKind::Quantity && field.cardinality == Cardinality::Map) return roundResources(value, arena);
+  if (field.kind == FieldKind::Quantity && field.cardinality == Cardinality::Map)
+    return roundResources(value, arena);
   if (!field.type || field.type->isWrapper || field.kind != FieldKind::Message) return;
   if (field.cardinality == Cardinality::List) {
     for (auto& item : value.items()) fillMessage(item, *field.type, arena);
@@ -61,7 +63,8 @@ void fillMessage(Value& object, const TypeInfo& type, Arena& arena) {
 }
 }  // namespace
 
-Value& insertField(Value& object, const TypeInfo& type, std::string_view name, Value value, Arena& arena) {
+Value& insertField(Value& object, const TypeInfo& type, std::string_view name, Value value,
+                   Arena& arena) {
   if (Value* present = object.find(name)) {
     *present = value;
     return *present;
@@ -75,10 +78,13 @@ Value& insertField(Value& object, const TypeInfo& type, std::string_view name, V
     return other ? other - type.fields.data() : -1;
   };
   size_t at = members.size() - 1;
-  for (auto own = rank(name); at > 0 && rank(members[at - 1].key) > own; --at) std::swap(members[at - 1], members[at]);
+  for (auto own = rank(name); at > 0 && rank(members[at - 1].key) > own; --at)
+    std::swap(members[at - 1], members[at]);
   return members[at].value;
 }
 
-void applyDefaults(Value& object, const TypeInfo& type, Arena& arena) { fillMessage(object, type, arena); }
+void applyDefaults(Value& object, const TypeInfo& type, Arena& arena) {
+  fillMessage(object, type, arena);
+}
 
 }  // namespace skiff::api

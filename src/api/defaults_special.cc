@@ -20,11 +20,14 @@ Value literal(std::string_view json, Arena& arena) {
 // A message being completed: reads and ordered writes of its fields.
 class Fields {
  public:
-  Fields(Value& object, const TypeInfo& type, Arena& arena) : object_(object), type_(type), arena_(arena) {}
+  Fields(Value& object, const TypeInfo& type, Arena& arena)
+      : object_(object), type_(type), arena_(arena) {}
 
   const Value& operator[](std::string_view name) const { return object_[name]; }
   bool has(std::string_view name) const { return !object_[name].isNull(); }
-  bool is(std::string_view name, std::string_view text) const { return object_[name].asString() == text; }
+  bool is(std::string_view name, std::string_view text) const {
+    return object_[name].asString() == text;
+  }
   void set(std::string_view name, Value value) { insertField(object_, type_, name, value, arena_); }
   void setJson(std::string_view name, std::string_view json) { set(name, literal(json, arena_)); }
   void setDefault(std::string_view name, Value value) {
@@ -54,7 +57,8 @@ class Fields {
   Arena& arena_;
 };
 
-// ---- core ------------------------------------------------------------------------------------------------------------
+// ---- core ---------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------------------------
 
 // An image without tag and digest, or tagged "latest", may change behind its name.
 std::string_view pullPolicyFor(std::string_view image) {
@@ -71,12 +75,14 @@ void container(Fields fields) {
 }
 
 void imageVolume(Fields fields) {
-  if (!fields.has("pullPolicy")) fields.set("pullPolicy", Value::string(pullPolicyFor(fields["reference"].asString())));
+  if (!fields.has("pullPolicy"))
+    fields.set("pullPolicy", Value::string(pullPolicyFor(fields["reference"].asString())));
 }
 
 void volume(Fields fields) {
   auto members = fields.value().members();
-  bool hasSource = std::any_of(members.begin(), members.end(), [](const auto& m) { return m.key != "name"; });
+  bool hasSource =
+      std::any_of(members.begin(), members.end(), [](const auto& m) { return m.key != "name"; });
   if (!hasSource) fields.set("emptyDir", Value::map());
 }
 
@@ -112,7 +118,9 @@ void requestsFromLimits(Fields& resources) {
 // What the containers of a pod ask for together; nullopt when none names the resource.
 std::optional<Quantity> containerRequests(const Value& spec, std::string_view resource) {
   std::optional<Quantity> sum, largestInit;
-  auto request = [&](const Value& c) { return Quantity::parse(c["resources"]["requests"][resource].asString()); };
+  auto request = [&](const Value& c) {
+    return Quantity::parse(c["resources"]["requests"][resource].asString());
+  };
   for (const auto& c : spec["containers"].items())
     if (auto q = request(c)) sum = sum ? *sum + *q : *q;
   for (const auto& c : spec["initContainers"].items()) {
@@ -134,7 +142,8 @@ void podLevelRequests(Fields& spec) {
   for (const auto& limit : spec["resources"]["limits"].members()) {
     if (requests.has(limit.key)) continue;
     auto asked = containerRequests(spec.value(), limit.key);
-    requests.set(spec.arena(), limit.key, asked ? Value::text(spec.arena(), asked->str()) : limit.value);
+    requests.set(spec.arena(), limit.key,
+                 asked ? Value::text(spec.arena(), asked->str()) : limit.value);
   }
   spec.child("resources").set("requests", requests);
 }
@@ -159,8 +168,10 @@ void secret(Fields fields) {
   Value data = fields["data"];
   if (data.isNull()) data = Value::map();
   for (const auto& member : fields["stringData"].members())
-    data.set(fields.arena(), member.key, Value::text(fields.arena(), base64Encode(member.value.asString())));
-  std::sort(data.members().begin(), data.members().end(), [](const auto& a, const auto& b) { return a.key < b.key; });
+    data.set(fields.arena(), member.key,
+             Value::text(fields.arena(), base64Encode(member.value.asString())));
+  std::sort(data.members().begin(), data.members().end(),
+            [](const auto& a, const auto& b) { return a.key < b.key; });
   fields.set("data", data);
   fields.value().erase("stringData");
 }
@@ -178,7 +189,8 @@ void replicationController(Fields fields) {
 void service(Fields fields) {
   Fields spec = fields.child("spec");
   if (spec.is("sessionAffinity", "None")) spec.value().erase("sessionAffinityConfig");
-  if (spec.is("sessionAffinity", "ClientIP") && spec["sessionAffinityConfig"]["clientIP"]["timeoutSeconds"].isNull())
+  if (spec.is("sessionAffinity", "ClientIP") &&
+      spec["sessionAffinityConfig"]["clientIP"]["timeoutSeconds"].isNull())
     spec.setJson("sessionAffinityConfig", R"({"clientIP":{"timeoutSeconds":10800}})");
   spec.eachOf("ports", [](Fields port) {
     const Value& target = port["targetPort"];
@@ -186,7 +198,8 @@ void service(Fields fields) {
     if (unset) port.set("targetPort", port["port"]);
   });
   bool clusterIp = spec.is("type", "ClusterIP"), balancer = spec.is("type", "LoadBalancer");
-  bool exposed = spec.is("type", "NodePort") || balancer || (clusterIp && !spec["externalIPs"].empty());
+  bool exposed =
+      spec.is("type", "NodePort") || balancer || (clusterIp && !spec["externalIPs"].empty());
   if (exposed) spec.setDefault("externalTrafficPolicy", Value::string("Cluster"));
   if (clusterIp || spec.is("type", "NodePort") || balancer)
     spec.setDefault("internalTrafficPolicy", Value::string("Cluster"));
@@ -205,7 +218,8 @@ void namespaceLabel(Fields fields) {
   Value labels = metadata["labels"];
   if (labels.isNull()) labels = Value::map();
   labels.set(metadata.arena(), "kubernetes.io/metadata.name", Value::string(name));
-  std::sort(labels.members().begin(), labels.members().end(), [](const auto& a, const auto& b) { return a.key < b.key; });
+  std::sort(labels.members().begin(), labels.members().end(),
+            [](const auto& a, const auto& b) { return a.key < b.key; });
   metadata.set("labels", labels);
 }
 
@@ -220,7 +234,8 @@ void limitRangeItem(Fields fields) {
     if (to.isNull()) to = Value::map();
     for (const auto& member : fields[from].members())
       if (!to.has(member.key)) to.set(fields.arena(), member.key, member.value);
-    std::sort(to.members().begin(), to.members().end(), [](const auto& a, const auto& b) { return a.key < b.key; });
+    std::sort(to.members().begin(), to.members().end(),
+              [](const auto& a, const auto& b) { return a.key < b.key; });
     if (!to.empty()) fields.set(name, to);
   };
   complete("default", "max");
@@ -228,20 +243,25 @@ void limitRangeItem(Fields fields) {
   complete("defaultRequest", "min");
 }
 
-// ---- workloads -------------------------------------------------------------------------------------------------------
+// ---- workloads ----------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------------
 
 void deploymentStrategy(Fields fields) {
-  if (fields.is("type", "RollingUpdate")) fields.setDefaultJson("rollingUpdate", R"({"maxUnavailable":"25%","maxSurge":"25%"})");
+  if (fields.is("type", "RollingUpdate"))
+    fields.setDefaultJson("rollingUpdate", R"({"maxUnavailable":"25%","maxSurge":"25%"})");
 }
 void daemonSetStrategy(Fields fields) {
-  if (fields.is("type", "RollingUpdate")) fields.setDefaultJson("rollingUpdate", R"({"maxUnavailable":1,"maxSurge":0})");
+  if (fields.is("type", "RollingUpdate"))
+    fields.setDefaultJson("rollingUpdate", R"({"maxUnavailable":1,"maxSurge":0})");
 }
 void statefulSetStrategy(Fields fields) {
-  if (fields.is("type", "RollingUpdate")) fields.setDefaultJson("rollingUpdate", R"({"partition":0,"maxUnavailable":1})");
+  if (fields.is("type", "RollingUpdate"))
+    fields.setDefaultJson("rollingUpdate", R"({"partition":0,"maxUnavailable":1})");
 }
 void statefulSetSpec(Fields fields) {
   if (fields["persistentVolumeClaimRetentionPolicy"].empty())
-    fields.setJson("persistentVolumeClaimRetentionPolicy", R"({"whenDeleted":"Retain","whenScaled":"Retain"})");
+    fields.setJson("persistentVolumeClaimRetentionPolicy",
+                   R"({"whenDeleted":"Retain","whenScaled":"Retain"})");
   Value* claims = fields.value().find("volumeClaimTemplates");
   if (!claims) return;
   // Upstream's conversion stamps the claims with their kind.
@@ -250,7 +270,8 @@ void statefulSetSpec(Fields fields) {
     stamped.append(fields.arena(), "kind", Value::string("PersistentVolumeClaim"));
     stamped.append(fields.arena(), "apiVersion", Value::string("v1"));
     for (const auto& member : claim.members())
-      if (member.key != "kind" && member.key != "apiVersion") stamped.append(fields.arena(), member.key, member.value);
+      if (member.key != "kind" && member.key != "apiVersion")
+        stamped.append(fields.arena(), member.key, member.value);
     claim = stamped;
   }
 }
@@ -258,9 +279,11 @@ void statefulSetSpec(Fields fields) {
 void job(Fields fields) {
   Fields spec = fields.child("spec");
   // Neither number is set: run once.
-  if (!spec.has("completions") && !spec.has("parallelism")) spec.set("completions", Value::integer(1));
+  if (!spec.has("completions") && !spec.has("parallelism"))
+    spec.set("completions", Value::integer(1));
   spec.setDefault("parallelism", Value::integer(1));
-  spec.setDefault("backoffLimit", Value::integer(spec.has("backoffLimitPerIndex") ? 2147483647 : 6));
+  spec.setDefault("backoffLimit",
+                  Value::integer(spec.has("backoffLimitPerIndex") ? 2147483647 : 6));
   spec.setDefault("completionMode", Value::string("NonIndexed"));
   spec.setDefault("suspend", Value::boolean(false));
   spec.setDefault("manualSelector", Value::boolean(false));
@@ -279,32 +302,38 @@ void horizontalPodAutoscalerV1(Fields fields) {
 void horizontalPodAutoscalerV2(Fields fields) {
   Fields spec = fields.child("spec");
   if (spec["metrics"].empty())
-    spec.setJson("metrics",
-                 R"([{"type":"Resource","resource":{"name":"cpu","target":{"type":"Utilization","averageUtilization":80}}}])");
+    spec.setJson(
+        "metrics",
+        R"([{"type":"Resource","resource":{"name":"cpu","target":{"type":"Utilization","averageUtilization":80}}}])");
   if (!spec.has("behavior")) return;
   Fields behavior = spec.child("behavior");
   Fields up = behavior.child("scaleUp");
   up.setDefault("stabilizationWindowSeconds", Value::integer(0));
   up.setDefault("selectPolicy", Value::string("Max"));
-  up.setDefaultJson("policies", R"([{"type":"Pods","value":4,"periodSeconds":15},{"type":"Percent","value":100,"periodSeconds":15}])");
+  up.setDefaultJson(
+      "policies",
+      R"([{"type":"Pods","value":4,"periodSeconds":15},{"type":"Percent","value":100,"periodSeconds":15}])");
   Fields down = behavior.child("scaleDown");
   down.setDefault("selectPolicy", Value::string("Max"));
   down.setDefaultJson("policies", R"([{"type":"Percent","value":100,"periodSeconds":15}])");
 }
 
-// ---- other groups ----------------------------------------------------------------------------------------------------
+// ---- other groups -------------------------------------------------------------------------------
+// ----------------------------------------------------------------------------------------------------
 
 void priorityLevelSpec(Fields fields) {
   if (fields.is("type", "Exempt"))
     fields.setDefaultJson("exempt", R"({"nominalConcurrencyShares":0,"lendablePercent":0})");
 }
 void limitResponse(Fields fields) {
-  if (fields.is("type", "Queue")) fields.setDefaultJson("queuing", R"({"queues":64,"handSize":8,"queueLengthLimit":50})");
+  if (fields.is("type", "Queue"))
+    fields.setDefaultJson("queuing", R"({"queues":64,"handSize":8,"queueLengthLimit":50})");
 }
 
 void networkPolicySpec(Fields fields) {
   if (!fields["policyTypes"].empty()) return;
-  fields.setJson("policyTypes", fields["egress"].empty() ? R"(["Ingress"])" : R"(["Ingress","Egress"])");
+  fields.setJson("policyTypes",
+                 fields["egress"].empty() ? R"(["Ingress"])" : R"(["Ingress","Egress"])");
 }
 
 void rbacSubject(Fields fields) {
@@ -313,7 +342,8 @@ void rbacSubject(Fields fields) {
 }
 
 void exactDeviceRequest(Fields fields) {
-  if (fields.is("allocationMode", "ExactCount") && fields["count"].asInt() == 0) fields.set("count", Value::integer(1));
+  if (fields.is("allocationMode", "ExactCount") && fields["count"].asInt() == 0)
+    fields.set("count", Value::integer(1));
 }
 // In v1beta1 a request holds either these fields itself or alternatives.
 void deviceRequestV1beta1(Fields fields) {
@@ -326,7 +356,8 @@ void customResourceDefinition(Fields fields) {
   Fields names = fields.child("spec").child("names");
   std::string_view kind = names["kind"].asString();
   if (!names.has("singular")) names.set("singular", Value::text(names.arena(), toLower(kind)));
-  if (!names.has("listKind") && !kind.empty()) names.set("listKind", Value::text(names.arena(), concat(kind, "List")));
+  if (!names.has("listKind") && !kind.empty())
+    names.set("listKind", Value::text(names.arena(), concat(kind, "List")));
 }
 
 struct Entry {
@@ -370,7 +401,8 @@ constexpr Entry kEntries[] = {
 void fillSpecialDefaults(Value& object, const TypeInfo& type, Arena& arena) {
   if (type.custom) return;
   for (const auto& entry : kEntries)
-    if (entry.type == type.name && entry.package == type.package) return entry.fill(Fields(object, type, arena));
+    if (entry.type == type.name && entry.package == type.package)
+      return entry.fill(Fields(object, type, arena));
 }
 
 }  // namespace skiff::api

@@ -33,8 +33,10 @@ Result<std::string> unescaped(std::string_view text) {
       out += c;
       continue;
     }
-    if (i + 1 == text.size() || std::string_view("\\,=").find(text[i + 1]) == std::string_view::npos)
-      return badRequest(concat("invalid field selector: invalid escape sequence: ", text.substr(i, 2)));
+    if (i + 1 == text.size() ||
+        std::string_view("\\,=").find(text[i + 1]) == std::string_view::npos)
+      return badRequest(
+          concat("invalid field selector: invalid escape sequence: ", text.substr(i, 2)));
     out += text[++i];
   }
   return out;
@@ -55,8 +57,10 @@ Result<FieldSelector> FieldSelector::parse(std::string_view text) {
   for (auto term : terms(text)) {
     if (term.empty()) continue;
     size_t at = term.find_first_of("!=");
-    while (at != term.npos && term[at] == '!' && term.substr(at, 2) != "!=") at = term.find_first_of("!=", at + 1);
-    if (at == term.npos) return badRequest(concat("invalid selector: '", text, "'; can't understand '", term, "'"));
+    while (at != term.npos && term[at] == '!' && term.substr(at, 2) != "!=")
+      at = term.find_first_of("!=", at + 1);
+    if (at == term.npos)
+      return badRequest(concat("invalid selector: '", text, "'; can't understand '", term, "'"));
     bool equal = term[at] == '=';
     size_t width = !equal || term.substr(at, 2) == "==" ? 2 : 1;
     std::string value = TRY(unescaped(term.substr(at + width)));
@@ -73,7 +77,8 @@ bool FieldSelector::matches(const codec::Value& object) const {
 
 std::string FieldSelector::str() const {
   std::vector<std::string> parts;
-  for (const auto& r : requirements_) parts.push_back(concat(r.field, r.equal ? "=" : "!=", escaped(r.value)));
+  for (const auto& r : requirements_)
+    parts.push_back(concat(r.field, r.equal ? "=" : "!=", escaped(r.value)));
   return join(parts, ",");
 }
 

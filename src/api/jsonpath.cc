@@ -9,7 +9,20 @@ namespace skiff::api {
 using codec::Value;
 
 struct JsonPathNode {
-  enum class Kind { Text, Root, Current, Field, Wildcard, Recursive, Slice, Filter, Union, Range, End, Path };
+  enum class Kind {
+    Text,
+    Root,
+    Current,
+    Field,
+    Wildcard,
+    Recursive,
+    Slice,
+    Filter,
+    Union,
+    Range,
+    End,
+    Path
+  };
   Kind kind;
   std::string text;  // literal text, field name, or a filter's operator ("" = the left path exists)
   // Slice: [begin:end:step]; absent bounds are open.
@@ -65,13 +78,16 @@ class Parser {
   Result<JsonPathNode> wholePath() {
     JsonPathNode out = TRY(path(0));
     skipSpace();
-    if (at_ < text_.size()) return bad(concat("unrecognized character in action: ", quoted(text_.substr(at_))));
+    if (at_ < text_.size())
+      return bad(concat("unrecognized character in action: ", quoted(text_.substr(at_))));
     return out;
   }
 
  private:
   static JsonPathNode literal(std::string_view text) { return {Kind::Text, std::string(text)}; }
-  char peek(size_t ahead = 0) const { return at_ + ahead < text_.size() ? text_[at_ + ahead] : '\0'; }
+  char peek(size_t ahead = 0) const {
+    return at_ + ahead < text_.size() ? text_[at_ + ahead] : '\0';
+  }
   void skipSpace() {
     while (peek() == ' ' || peek() == '\t') ++at_;
   }
@@ -85,7 +101,8 @@ class Parser {
   }
 
   static bool isNameChar(char c) {
-    return c != '\0' && std::string_view(" \t.[]{}()|,=<>!@$'\"&").find(c) == std::string_view::npos;
+    return c != '\0' &&
+           std::string_view(" \t.[]{}()|,=<>!@$'\"&").find(c) == std::string_view::npos;
   }
 
   Result<JsonPathNode> path(int depth) {
@@ -109,7 +126,8 @@ class Parser {
         if (peek() == '*') {
           ++at_;
           steps.push_back({Kind::Wildcard, ""});
-        } else if (peek() != '[' && peek() != '}' && peek() != '\0' && peek() != ' ' && peek() != ')') {
+        } else if (peek() != '[' && peek() != '}' && peek() != '\0' && peek() != ' ' &&
+                   peek() != ')') {
           steps.push_back({Kind::Field, TRY(fieldName())});
         }
       } else if (c == '[') {
@@ -118,7 +136,8 @@ class Parser {
       } else if (first && isNameChar(c)) {
         steps.push_back({Kind::Field, TRY(fieldName())});
       } else {
-        if (first) return bad(concat("unrecognized character in action: ", quoted(text_.substr(at_, 1))));
+        if (first)
+          return bad(concat("unrecognized character in action: ", quoted(text_.substr(at_, 1))));
         return out;
       }
     }
@@ -262,7 +281,9 @@ class Parser {
     if (c == '\'' || c == '"') return literal(TRY(quotedText()));
     if (c == '@' || c == '$' || c == '.') return path(depth + 1);
     size_t start = at_;
-    while (at_ < text_.size() && std::string_view(" )=<>!").find(text_[at_]) == std::string_view::npos) ++at_;
+    while (at_ < text_.size() &&
+           std::string_view(" )=<>!").find(text_[at_]) == std::string_view::npos)
+      ++at_;
     JsonPathNode out = literal(text_.substr(start, at_ - start));
     if (out.text.empty()) return bad("a filter's operand is missing");
     out.number = parseDouble(out.text);
@@ -374,7 +395,8 @@ class Walker {
     return holds(filter.text, *found.front(), *other.front());
   }
 
-  // Literals become values of their own, kept until the walk ends. A path that fails selects nothing.
+  // Literals become values of their own, kept until the walk ends. A path that fails selects
+  // nothing.
   Values operand(const JsonPathNode& node, const Value& item) {
     if (node.kind == Kind::Path) return path(node, item).valueOr({});
     Value literal = Value::string(node.text);
@@ -400,7 +422,8 @@ class Walker {
   }
 
   // Nodes [from, to) of a template.
-  Status printFrom(const Nodes& nodes, size_t from, size_t to, const Value& current, std::string& out) {
+  Status printFrom(const Nodes& nodes, size_t from, size_t to, const Value& current,
+                   std::string& out) {
     for (size_t i = from; i < to; ++i) {
       const JsonPathNode& node = nodes[i];
       if (node.kind == Kind::Text) {

@@ -1,4 +1,5 @@
-// kubectl's JSONPath: text with {expressions}. https://kubernetes.io/docs/reference/kubectl/jsonpath/
+// kubectl's JSONPath: text with {expressions}.
+// https://kubernetes.io/docs/reference/kubectl/jsonpath/
 #pragma once
 #include <memory>
 #include <string>
@@ -19,8 +20,10 @@ class JsonPath {
   // One path without braces, as CustomResourceDefinitions and --sort-by write it: ".spec.replicas".
   static Result<JsonPath> parsePath(std::string_view path);
 
-  // The values that the (first) path selects. With allowMissing an absent field selects nothing, else it is an error.
-  Result<std::vector<const codec::Value*>> find(const codec::Value& root, bool allowMissing = true) const;
+  // The values that the (first) path selects. With allowMissing an absent field selects nothing,
+  // else it is an error.
+  Result<std::vector<const codec::Value*>> find(const codec::Value& root,
+                                                bool allowMissing = true) const;
   // The text that the template makes; values of one expression are parted by spaces.
   Result<std::string> print(const codec::Value& root, bool allowMissing = true) const;
 

@@ -8,7 +8,8 @@ using namespace skiff;
 using namespace skiff::api;
 
 namespace {
-constexpr std::string_view kPod = R"({"metadata":{"name":"a","labels":{"app.kubernetes.io/name":"x","b":"c"}},"spec":{"hostNetwork":true,
+constexpr std::string_view kPod =
+    R"({"metadata":{"name":"a","labels":{"app.kubernetes.io/name":"x","b":"c"}},"spec":{"hostNetwork":true,
   "priority":5,"containers":[{"name":"c1","image":"i1","ports":[{"containerPort":80},{"containerPort":81}]},
   {"name":"c2","image":"i2"},{"name":"c3","image":"i3"}]}})";
 
@@ -39,8 +40,10 @@ TEST_CASE("templates print what kubectl prints") {
       {"{.spec.containers[?(@.ports)].name}", "c1"},
       {"{.spec.containers[?(@.ports[0].containerPort==80)].name}", "c1"},
       {"{.spec.containers[?(@.ports[0].containerPort>80)].name}", ""},
-      {"{range .spec.containers[*]}{.name}{\"\\t\"}{.image}{\"\\n\"}{end}", "c1\ti1\nc2\ti2\nc3\ti3\n"},
-      {"{range .spec.containers[*]}[{.name}{range .ports[*]}({.containerPort}){end}]{end}", "[c1(80)(81)][c2][c3]"},
+      {"{range .spec.containers[*]}{.name}{\"\\t\"}{.image}{\"\\n\"}{end}",
+       "c1\ti1\nc2\ti2\nc3\ti3\n"},
+      {"{range .spec.containers[*]}[{.name}{range .ports[*]}({.containerPort}){end}]{end}",
+       "[c1(80)(81)][c2][c3]"},
       {"{.metadata.labels.app\\.kubernetes\\.io/name}", "x"},
       {"{.metadata.labels['app\\.kubernetes\\.io/name']}", "x"},
       {"{.metadata.labels}", R"({"app.kubernetes.io/name":"x","b":"c"})"},
@@ -70,6 +73,7 @@ TEST_CASE("hostile expressions end") {
   std::string deep = "{";
   for (int i = 0; i < 1000; ++i) deep += ".a[?(@";
   CHECK(print(deep).starts_with("parse error"));
-  for (const char* text : {"{", "{[", "{.a[", "{.a[?(", "{.a[?(@.b==", "{'", "{..", "{.a[1:2:0]}", "{.a['", "{range"})
+  for (const char* text :
+       {"{", "{[", "{.a[", "{.a[?(", "{.a[?(@.b==", "{'", "{..", "{.a[1:2:0]}", "{.a['", "{range"})
     print(text);
 }

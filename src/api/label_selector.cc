@@ -10,7 +10,22 @@ using Operator = LabelSelector::Operator;
 using Requirement = LabelSelector::Requirement;
 
 namespace {
-enum class Token { End, Identifier, Comma, Open, Close, Not, Equals, DoubleEquals, NotEquals, Greater, Less, In, NotIn, Unknown };
+enum class Token {
+  End,
+  Identifier,
+  Comma,
+  Open,
+  Close,
+  Not,
+  Equals,
+  DoubleEquals,
+  NotEquals,
+  Greater,
+  Less,
+  In,
+  NotIn,
+  Unknown
+};
 
 struct Lexeme {
   Token token;
@@ -18,14 +33,17 @@ struct Lexeme {
 };
 
 constexpr std::pair<std::string_view, Token> kSymbols[] = {
-    {"==", Token::DoubleEquals}, {"!=", Token::NotEquals}, {"=", Token::Equals}, {"!", Token::Not},   {"(", Token::Open},
-    {")", Token::Close},         {",", Token::Comma},      {">", Token::Greater}, {"<", Token::Less},
+    {"==", Token::DoubleEquals}, {"!=", Token::NotEquals}, {"=", Token::Equals},
+    {"!", Token::Not},           {"(", Token::Open},       {")", Token::Close},
+    {",", Token::Comma},         {">", Token::Greater},    {"<", Token::Less},
 };
 
 std::vector<Lexeme> tokens(std::string_view text) {
   std::vector<Lexeme> out;
   auto isSpace = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
-  auto isSymbol = [](char c) { return std::string_view("=!(),><").find(c) != std::string_view::npos; };
+  auto isSymbol = [](char c) {
+    return std::string_view("=!(),><").find(c) != std::string_view::npos;
+  };
   size_t at = 0;
   while (at < text.size()) {
     if (isSpace(text[at])) {
@@ -45,19 +63,27 @@ std::vector<Lexeme> tokens(std::string_view text) {
     size_t length = 0;
     while (length < rest.size() && !isSpace(rest[length]) && !isSymbol(rest[length])) ++length;
     std::string_view word = rest.substr(0, length);
-    out.push_back({word == "in" ? Token::In : word == "notin" ? Token::NotIn : Token::Identifier, word});
+    out.push_back({word == "in"      ? Token::In
+                   : word == "notin" ? Token::NotIn
+                                     : Token::Identifier,
+                   word});
     at += length;
   }
   out.push_back({Token::End, ""});
   return out;
 }
 
-std::string invalid(std::string_view path, std::string_view value, const std::vector<std::string>& problems) {
+std::string invalid(std::string_view path, std::string_view value,
+                    const std::vector<std::string>& problems) {
   return concat(path, ": Invalid value: ", quoted(value), ": ", join(problems, "; "));
 }
 
-Error problem(std::string text) { return badRequest(concat("unable to parse requirement: ", text)); }
-Error found(std::string_view text, std::string_view rest) { return problem(concat("found '", text, "'", rest)); }
+Error problem(std::string text) {
+  return badRequest(concat("unable to parse requirement: ", text));
+}
+Error found(std::string_view text, std::string_view rest) {
+  return problem(concat("found '", text, "'", rest));
+}
 
 Status checkRequirement(const Requirement& requirement) {
   bool ordered = requirement.op == Operator::GreaterThan || requirement.op == Operator::LessThan;
@@ -67,7 +93,8 @@ Status checkRequirement(const Requirement& requirement) {
       return problem(concat("values[", i, "]: Invalid value: ", quoted(value),
                             ": for 'Gt', 'Lt' operators, the value must be an integer"));
     auto problems = labelValueErrors(value);
-    if (!problems.empty()) return problem(invalid(concat("values[", i, "][", requirement.key, "]"), value, problems));
+    if (!problems.empty())
+      return problem(invalid(concat("values[", i, "][", requirement.key, "]"), value, problems));
   }
   return okStatus();
 }
@@ -82,7 +109,8 @@ class Parser {
       const Lexeme& first = peek();
       if (first.token == Token::End) return out;
       if (first.token != Token::Identifier && first.token != Token::Not)
-        return badRequest(concat("found '", first.text, "', expected: !, identifier, or 'end of string'"));
+        return badRequest(
+            concat("found '", first.text, "', expected: !, identifier, or 'end of string'"));
       out.push_back(TRY(requirement()));
       Lexeme separator = take();
       if (separator.token == Token::End) return out;
@@ -265,7 +293,8 @@ Result<LabelSelector> LabelSelector::parse(std::string_view text) {
 
 LabelSelector LabelSelector::fromMap(const Labels& labels) {
   LabelSelector out;
-  for (const auto& [key, value] : labels) out.requirements_.push_back({key, Operator::Equals, {value}});
+  for (const auto& [key, value] : labels)
+    out.requirements_.push_back({key, Operator::Equals, {value}});
   return out;
 }
 
@@ -277,7 +306,8 @@ LabelSelector LabelSelector::nothing() {
 
 Result<LabelSelector> LabelSelector::fromTyped(const meta::v1::LabelSelector& selector) {
   LabelSelector out;
-  for (const auto& [key, value] : selector.matchLabels) out.requirements_.push_back({key, Operator::Equals, {value}});
+  for (const auto& [key, value] : selector.matchLabels)
+    out.requirements_.push_back({key, Operator::Equals, {value}});
   for (const auto& expression : selector.matchExpressions) {
     Operator op = TRY(expressionOperator(expression.operator_));
     Requirement requirement{expression.key, op, expression.values};
@@ -296,7 +326,8 @@ Result<LabelSelector> LabelSelector::fromValue(const codec::Value& selector) {
   for (const auto& expression : selector["matchExpressions"].items()) {
     Operator op = TRY(expressionOperator(expression["operator"].asString()));
     Requirement requirement{expression["key"].str(), op, {}};
-    for (const auto& value : expression["values"].items()) requirement.values.push_back(value.str());
+    for (const auto& value : expression["values"].items())
+      requirement.values.push_back(value.str());
     std::sort(requirement.values.begin(), requirement.values.end());
     out.requirements_.push_back(std::move(requirement));
   }
@@ -307,11 +338,12 @@ Result<LabelSelector> LabelSelector::fromValue(const codec::Value& selector) {
 template <class Get>
 bool LabelSelector::matchesWith(Get get) const {
   if (nothing_) return false;
-  return std::all_of(requirements_.begin(), requirements_.end(), [&](const Requirement& requirement) {
-    std::string_view value;
-    bool present = get(requirement.key, &value);
-    return requirementMatches(requirement, present ? &value : nullptr);
-  });
+  return std::all_of(requirements_.begin(), requirements_.end(),
+                     [&](const Requirement& requirement) {
+                       std::string_view value;
+                       bool present = get(requirement.key, &value);
+                       return requirementMatches(requirement, present ? &value : nullptr);
+                     });
 }
 
 bool LabelSelector::matches(const Labels& labels) const {

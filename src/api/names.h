@@ -8,7 +8,8 @@
 namespace skiff::api {
 
 // What is wrong with the text; empty when nothing is.
-std::vector<std::string> qualifiedNameErrors(std::string_view text);  // label and annotation keys: "prefix/name"
+std::vector<std::string> qualifiedNameErrors(
+    std::string_view text);  // label and annotation keys: "prefix/name"
 std::vector<std::string> labelValueErrors(std::string_view text);
 std::vector<std::string> dns1123LabelErrors(std::string_view text);
 std::vector<std::string> dns1123SubdomainErrors(std::string_view text);

@@ -6,7 +6,8 @@
 
 namespace skiff::api {
 
-Object::Object(codec::DocumentPtr document, const TypeInfo* type) : document_(std::move(document)), type_(type) {}
+Object::Object(codec::DocumentPtr document, const TypeInfo* type)
+    : document_(std::move(document)), type_(type) {}
 
 ObjectPtr Object::fromDocument(codec::DocumentPtr document, const TypeInfo* type) {
   return std::make_shared<const Object>(std::move(document), type);
@@ -17,7 +18,9 @@ Result<ObjectPtr> Object::fromJson(std::string_view json, const TypeInfo* type) 
   return fromDocument(std::move(document), type);
 }
 
-std::string Object::key() const { return ns().empty() ? std::string(name()) : concat(ns(), '/', name()); }
+std::string Object::key() const {
+  return ns().empty() ? std::string(name()) : concat(ns(), '/', name());
+}
 
 SharedBytes Object::json() const {
   std::lock_guard lock(mutex_);

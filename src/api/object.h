@@ -1,5 +1,6 @@
-// An API object at a revision: immutable, shared by every reader. It is made from a value tree or from stored bytes, and
-// makes its other forms (JSON, protobuf, the typed struct) on first use, once for all who share it.
+// An API object at a revision: immutable, shared by every reader. It is made from a value tree or
+// from stored bytes, and makes its other forms (JSON, protobuf, the typed struct) on first use,
+// once for all who share it.
 #pragma once
 #include <any>
 #include <atomic>
@@ -24,9 +25,11 @@ using ObjectPtr = std::shared_ptr<const Object>;
 
 class Object {
  public:
-  // The tree has apiVersion, kind and metadata (with its resourceVersion). `type` is null for kinds without tables.
+  // The tree has apiVersion, kind and metadata (with its resourceVersion). `type` is null for kinds
+  // without tables.
   static ObjectPtr fromDocument(codec::DocumentPtr document, const TypeInfo* type);
-  static Result<ObjectPtr> fromJson(std::string_view json, const TypeInfo* type);  // trusted: from a server
+  static Result<ObjectPtr> fromJson(std::string_view json,
+                                    const TypeInfo* type);  // trusted: from a server
   template <class T>
   static ObjectPtr fromTyped(const T& value) {
     auto document = std::make_shared<codec::Document>();
@@ -48,11 +51,12 @@ class Object {
   const codec::Value& labels() const { return metadata()["labels"]; }
   std::string key() const;  // "namespace/name", or "name" when it has no namespace
 
-  SharedBytes json() const;                // no trailing newline
-  Result<SharedBytes> protobuf() const;    // with the k8s\0 envelope; an error for kinds without wire numbers
+  SharedBytes json() const;  // no trailing newline
+  Result<SharedBytes> protobuf()
+      const;  // with the k8s\0 envelope; an error for kinds without wire numbers
 
-  // The typed struct. Aborts if T is another kind than the object's (a programmer error); a tree that does not fit
-  // T gives an error.
+  // The typed struct. Aborts if T is another kind than the object's (a programmer error); a tree
+  // that does not fit T gives an error.
   template <class T>
   Result<std::shared_ptr<const T>> as() const {
     auto made = typed(T::binding());

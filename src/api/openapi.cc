@@ -14,15 +14,28 @@ using namespace openapi;
 namespace {
 // Group versions that clients of older releases know, though this server never serves them.
 constexpr std::pair<std::string_view, std::string_view> kForgotten[] = {
-    {"admission.k8s.io", "v1beta1"}, {"apiextensions.k8s.io", "v1beta1"}, {"apiregistration.k8s.io", "v1beta1"},
-    {"apps", "v1beta1"}, {"apps", "v1beta2"}, {"authorization.k8s.io", "v1beta1"}, {"batch", "v1beta1"},
-    {"discovery.k8s.io", "v1beta1"}, {"events.k8s.io", "v1beta1"}, {"extensions", "v1beta1"},
-    {"flowcontrol.apiserver.k8s.io", "v1beta1"}, {"flowcontrol.apiserver.k8s.io", "v1beta2"},
-    {"flowcontrol.apiserver.k8s.io", "v1beta3"}, {"node.k8s.io", "v1alpha1"}, {"node.k8s.io", "v1beta1"},
-    {"policy", "v1beta1"}, {"rbac.authorization.k8s.io", "v1alpha1"}, {"rbac.authorization.k8s.io", "v1beta1"}};
+    {"admission.k8s.io", "v1beta1"},
+    {"apiextensions.k8s.io", "v1beta1"},
+    {"apiregistration.k8s.io", "v1beta1"},
+    {"apps", "v1beta1"},
+    {"apps", "v1beta2"},
+    {"authorization.k8s.io", "v1beta1"},
+    {"batch", "v1beta1"},
+    {"discovery.k8s.io", "v1beta1"},
+    {"events.k8s.io", "v1beta1"},
+    {"extensions", "v1beta1"},
+    {"flowcontrol.apiserver.k8s.io", "v1beta1"},
+    {"flowcontrol.apiserver.k8s.io", "v1beta2"},
+    {"flowcontrol.apiserver.k8s.io", "v1beta3"},
+    {"node.k8s.io", "v1alpha1"},
+    {"node.k8s.io", "v1beta1"},
+    {"policy", "v1beta1"},
+    {"rbac.authorization.k8s.io", "v1alpha1"},
+    {"rbac.authorization.k8s.io", "v1beta1"}};
 
 bool isApiPackage(const TypeInfo& type) {
-  return type.protoPackage.starts_with("k8s.io.api.") || type.protoPackage.find(".pkg.apis.apiextensions.") != std::string_view::npos ||
+  return type.protoPackage.starts_with("k8s.io.api.") ||
+         type.protoPackage.find(".pkg.apis.apiextensions.") != std::string_view::npos ||
          type.protoPackage.find(".pkg.apis.apiregistration.") != std::string_view::npos;
 }
 
@@ -38,11 +51,13 @@ std::vector<std::pair<std::string, std::string>> everyGroupVersion() {
   return {all.begin(), all.end()};
 }
 
-// ---- building blocks -------------------------------------------------------------------------------------------------
+// ---- building blocks ----------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 
 class DocumentWriter {
  public:
-  DocumentWriter(Flavor flavor, Arena& arena, const OpenApiInfo& info) : flavor_(flavor), arena_(arena), info_(info) {}
+  DocumentWriter(Flavor flavor, Arena& arena, const OpenApiInfo& info)
+      : flavor_(flavor), arena_(arena), info_(info) {}
 
   Value paths(std::vector<Operation> operations) {
     std::map<std::string, std::vector<Operation*>> byPath;
@@ -54,7 +69,8 @@ class DocumentWriter {
 
   Value document(Value paths, const Definitions& definitions) {
     Value out = Value::map();
-    set(out, flavor_ == Flavor::V2 ? "swagger" : "openapi", text(flavor_ == Flavor::V2 ? "2.0" : "3.0.0"));
+    set(out, flavor_ == Flavor::V2 ? "swagger" : "openapi",
+        text(flavor_ == Flavor::V2 ? "2.0" : "3.0.0"));
     Value info = Value::map();
     set(info, "title", text("Kubernetes"));
     set(info, "version", text(info_.gitVersion));
@@ -99,7 +115,9 @@ class DocumentWriter {
     return out;
   }
 
-  static bool byName(const Parameter& a, const Parameter& b) { return std::tie(a.name, a.in) < std::tie(b.name, b.in); }
+  static bool byName(const Parameter& a, const Parameter& b) {
+    return std::tie(a.name, a.in) < std::tie(b.name, b.in);
+  }
 
   // Parameters that all operations of a path have belong to the path.
   Value pathItem(std::vector<Operation*>& operations) {
@@ -111,7 +129,9 @@ class DocumentWriter {
     std::sort(shared.begin(), shared.end(), byName);
     Value out = Value::map();
     for (Operation* op : operations) {
-      std::erase_if(op->parameters, [&](const Parameter& p) { return std::find(shared.begin(), shared.end(), p) != shared.end(); });
+      std::erase_if(op->parameters, [&](const Parameter& p) {
+        return std::find(shared.begin(), shared.end(), p) != shared.end();
+      });
       std::sort(op->parameters.begin(), op->parameters.end(), byName);
       set(out, op->method, operation(*op));
     }
@@ -126,13 +146,15 @@ class DocumentWriter {
   Value operation(const Operation& op) {
     Value out = Value::map();
     set(out, "operationId", text(op.id));
-    set(out, "description", text(op.action.empty() ? "Information about the API." : concat(op.action, " ", op.kind)));
+    set(out, "description",
+        text(op.action.empty() ? "Information about the API." : concat(op.action, " ", op.kind)));
     Value tags = Value::list();
     tags.push(arena_, text(op.tag));
     set(out, "tags", tags);
     parametersAndBody(out, op);
     Value responses = Value::map();
-    for (const auto& [code, answer] : op.responses) set(responses, code, response(op, code, answer));
+    for (const auto& [code, answer] : op.responses)
+      set(responses, code, response(op, code, answer));
     set(out, "responses", responses);
     if (flavor_ == Flavor::V2) {
       if (!op.consumes.empty()) set(out, "consumes", texts(op.consumes));
@@ -239,9 +261,11 @@ class DocumentWriter {
 };
 
 std::string versionName(const OpenApiVersion& served) {
-  return served.group.empty() ? concat("api/", served.version) : concat("apis/", served.group, '/', served.version);
+  return served.group.empty() ? concat("api/", served.version)
+                              : concat("apis/", served.group, '/', served.version);
 }
-constexpr std::string_view kPlain[] = {".well-known/openid-configuration", "api", "apis", "openid/v1/jwks", "version"};
+constexpr std::string_view kPlain[] = {".well-known/openid-configuration", "api", "apis",
+                                       "openid/v1/jwks", "version"};
 }  // namespace
 
 std::vector<OpenApiVersion> builtinOpenApiVersions() {
@@ -260,7 +284,8 @@ Value v2Document(std::span<const OpenApiVersion> served, const OpenApiInfo& info
   Definitions definitions(Flavor::V2, arena, everyGroupVersion());
   std::vector<Operation> operations;
   auto take = [&](std::vector<Operation> more) {
-    operations.insert(operations.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+    operations.insert(operations.end(), std::make_move_iterator(more.begin()),
+                      std::make_move_iterator(more.end()));
   };
   std::set<std::string> about(std::begin(kPlain), std::end(kPlain));
   for (const auto& version : served) {
@@ -293,18 +318,22 @@ std::vector<std::string> openApiV3Names(std::span<const OpenApiVersion> served) 
   return {names.begin(), names.end()};
 }
 
-Result<std::string> openApiV3(std::span<const OpenApiVersion> served, std::string_view name, const OpenApiInfo& info) {
+Result<std::string> openApiV3(std::span<const OpenApiVersion> served, std::string_view name,
+                              const OpenApiInfo& info) {
   Arena arena;
-  auto found = std::find_if(served.begin(), served.end(), [&](const auto& v) { return versionName(v) == name; });
+  auto found = std::find_if(served.begin(), served.end(),
+                            [&](const auto& v) { return versionName(v) == name; });
   std::vector<std::pair<std::string, std::string>> kinds{{"", "v1"}};
-  if (found != served.end() && !found->group.empty()) kinds.emplace_back(found->group, found->version);
+  if (found != served.end() && !found->group.empty())
+    kinds.emplace_back(found->group, found->version);
   Definitions definitions(Flavor::V3, arena, std::move(kinds));
   std::vector<Operation> operations;
   if (found != served.end()) {
     operations = operationsOf(*found, definitions);
   } else {
     auto names = openApiV3Names(served);
-    if (std::find(names.begin(), names.end(), name) != names.end()) operations = operationsAbout(name, definitions);
+    if (std::find(names.begin(), names.end(), name) != names.end())
+      operations = operationsAbout(name, definitions);
   }
   if (operations.empty()) return Error(Reason::NotFound, concat("no OpenAPI document ", name));
   DocumentWriter writer(Flavor::V3, arena, info);

@@ -1,4 +1,5 @@
-// OpenAPI documents of a server, made from the tables: version 2 (one document) and version 3 (one for each group version).
+// OpenAPI documents of a server, made from the tables: version 2 (one document) and version 3 (one
+// for each group version).
 // https://kubernetes.io/docs/concepts/overview/kubernetes-api/#openapi-interface-definition
 #pragma once
 #include <map>
@@ -17,8 +18,8 @@ namespace skiff::api {
 struct OpenApiVersion {
   std::string group, version;
   std::vector<const ResourceInfo*> resources;
-  // Schemas of custom resources by kind, as the CustomResourceDefinition has them (openAPIV3Schema). A kind that is
-  // not here is built in and described by its tables.
+  // Schemas of custom resources by kind, as the CustomResourceDefinition has them
+  // (openAPIV3Schema). A kind that is not here is built in and described by its tables.
   std::map<std::string, codec::Value, std::less<>> customSchemas;
 };
 
@@ -38,7 +39,8 @@ std::string openApiV2Protobuf(std::span<const OpenApiVersion> served, const Open
 // Names of the v3 documents: "api", "api/v1", "apis", "apis/apps", "apis/apps/v1", "version" ...
 std::vector<std::string> openApiV3Names(std::span<const OpenApiVersion> served);
 // One of them as JSON; NotFound for other names.
-Result<std::string> openApiV3(std::span<const OpenApiVersion> served, std::string_view name, const OpenApiInfo& info);
+Result<std::string> openApiV3(std::span<const OpenApiVersion> served, std::string_view name,
+                              const OpenApiInfo& info);
 
 // "io.k8s.api.core.v1.Pod", the name of a built-in type's schema.
 std::string openApiId(const TypeInfo& type);

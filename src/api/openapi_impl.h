@@ -52,8 +52,9 @@ struct Parameter {
 struct Operation {
   std::string path, method, id;
   std::vector<Parameter> parameters;
-  Value body;                 // ref of what is sent, or Null
-  bool bodyIsCommon = false;  // DeleteOptions and Patch: a shared parameter in v2, optional for the first
+  Value body;  // ref of what is sent, or Null
+  bool bodyIsCommon =
+      false;  // DeleteOptions and Patch: a shared parameter in v2, optional for the first
   bool bodyRequired = true;
   std::vector<std::pair<std::string, Value>> responses;  // code to a ref, a type or Null
   std::vector<std::string_view> consumes, produces;
@@ -61,7 +62,8 @@ struct Operation {
   std::string group, version, kind;  // kind "" for documents about the API itself
 };
 
-// Operations of a group version's resources and its list of resources. Adds the schemas that they name.
+// Operations of a group version's resources and its list of resources. Adds the schemas that they
+// name.
 std::vector<Operation> operationsOf(const OpenApiVersion& served, Definitions& definitions);
 // "api", "apis", "apis/apps", "version", ...: one operation each.
 std::vector<Operation> operationsAbout(std::string_view document, Definitions& definitions);

@@ -31,12 +31,14 @@ std::string groupTag(std::string_view group) {
   return word;
 }
 
-Parameter query(std::string_view name, std::string_view type, std::string_view description, bool common = true) {
+Parameter query(std::string_view name, std::string_view type, std::string_view description,
+                bool common = true) {
   return {std::string(name), "query", type, std::string(description), common};
 }
 
 const Parameter& prettyParameter() {
-  static const Parameter pretty = query("pretty", "string", "Whether to indent the answer for people.");
+  static const Parameter pretty =
+      query("pretty", "string", "Whether to indent the answer for people.");
   return pretty;
 }
 const std::vector<Parameter>& listParameters() {
@@ -47,7 +49,8 @@ const std::vector<Parameter>& listParameters() {
       query("labelSelector", "string", "Only objects whose labels match."),
       query("limit", "integer", "Most objects in one answer."),
       query("resourceVersion", "string", "State that the answer may be of."),
-      query("resourceVersionMatch", "string", "How resourceVersion is meant: Exact or NotOlderThan."),
+      query("resourceVersionMatch", "string",
+            "How resourceVersion is meant: Exact or NotOlderThan."),
       query("sendInitialEvents", "boolean", "Begin a watch with an event for each present object."),
       query("shardSelector", "string", "Only objects of these shards."),
       query("timeoutSeconds", "integer", "Longest time that the call may take."),
@@ -62,7 +65,8 @@ const std::vector<Parameter>& deleteParameters() {
       query("ignoreStoreReadErrorWithClusterBreakingPotential", "boolean",
             "Remove an object that cannot be read, without finalizers."),
       query("orphanDependents", "boolean", "Deprecated: use propagationPolicy."),
-      query("propagationPolicy", "string", "What happens to dependents: Orphan, Background or Foreground."),
+      query("propagationPolicy", "string",
+            "What happens to dependents: Orphan, Background or Foreground."),
   };
   return all;
 }
@@ -70,7 +74,8 @@ const std::vector<Parameter>& writeParameters() {
   static const std::vector<Parameter> all = {
       query("dryRun", "string", "All: do everything but store the result.", false),
       query("fieldManager", "string", "Name of who makes the change."),
-      query("fieldValidation", "string", "What to do about unknown fields: Ignore, Warn or Strict.", false),
+      query("fieldValidation", "string", "What to do about unknown fields: Ignore, Warn or Strict.",
+            false),
   };
   return all;
 }
@@ -78,21 +83,30 @@ const std::vector<Parameter>& writeParameters() {
 // Resources whose delete answers with the object instead of a Status.
 bool deleteReturnsObject(const ResourceInfo& r) {
   constexpr std::pair<std::string_view, std::string_view> names[] = {
-      {"", "persistentvolumeclaims"},        {"", "persistentvolumes"},
-      {"", "pods"},                          {"", "podtemplates"},
-      {"", "resourcequotas"},                {"", "serviceaccounts"},
-      {"", "services"},                      {"resource.k8s.io", "deviceclasses"},
-      {"resource.k8s.io", "resourceclaims"}, {"resource.k8s.io", "resourceclaimtemplates"},
-      {"resource.k8s.io", "resourceslices"}, {"storage.k8s.io", "csidrivers"},
-      {"storage.k8s.io", "csinodes"},        {"storage.k8s.io", "storageclasses"},
-      {"storage.k8s.io", "volumeattachments"}, {"storage.k8s.io", "volumeattributesclasses"}};
-  return std::find(std::begin(names), std::end(names), std::pair(r.group, r.plural)) != std::end(names);
+      {"", "persistentvolumeclaims"},
+      {"", "persistentvolumes"},
+      {"", "pods"},
+      {"", "podtemplates"},
+      {"", "resourcequotas"},
+      {"", "serviceaccounts"},
+      {"", "services"},
+      {"resource.k8s.io", "deviceclasses"},
+      {"resource.k8s.io", "resourceclaims"},
+      {"resource.k8s.io", "resourceclaimtemplates"},
+      {"resource.k8s.io", "resourceslices"},
+      {"storage.k8s.io", "csidrivers"},
+      {"storage.k8s.io", "csinodes"},
+      {"storage.k8s.io", "storageclasses"},
+      {"storage.k8s.io", "volumeattachments"},
+      {"storage.k8s.io", "volumeattributesclasses"}};
+  return std::find(std::begin(names), std::end(names), std::pair(r.group, r.plural)) !=
+         std::end(names);
 }
 
 class ResourceWriter {
  public:
-  ResourceWriter(const OpenApiVersion& served, const ResourceInfo& resource, Definitions& definitions,
-                 std::vector<Operation>& out)
+  ResourceWriter(const OpenApiVersion& served, const ResourceInfo& resource,
+                 Definitions& definitions, std::vector<Operation>& out)
       : served_(served), r_(resource), definitions_(definitions), out_(out) {
     auto custom = served.customSchemas.find(resource.kind);
     custom_ = custom != served.customSchemas.end();
@@ -102,7 +116,8 @@ class ResourceWriter {
     } else {
       object_ = definitions.ref(*r_.type);
     }
-    root_ = r_.group.empty() ? concat("/api/", r_.version) : concat("/apis/", r_.group, '/', r_.version);
+    root_ = r_.group.empty() ? concat("/api/", r_.version)
+                             : concat("/apis/", r_.group, '/', r_.version);
     scope_ = r_.namespaced ? "/namespaces/{namespace}" : "";
   }
 
@@ -117,7 +132,8 @@ class ResourceWriter {
   std::string word() const { return groupWord(r_.group) + capitalised(r_.version); }
   std::string scopedKind() const { return concat(r_.namespaced ? "Namespaced" : "", r_.kind); }
 
-  Operation base(std::string path, std::string_view method, std::string id, std::string_view action) const {
+  Operation base(std::string path, std::string_view method, std::string id,
+                 std::string_view action) const {
     Operation op;
     op.path = std::move(path);
     op.method = method;
@@ -131,7 +147,8 @@ class ResourceWriter {
     op.produces = {kJson, kYaml};
     if (!custom_) op.produces.push_back(kProtobuf);
     if (op.path.find("{name}") != op.path.npos)
-      op.parameters.push_back({"name", "path", "string", concat("Name of the ", r_.kind, "."), false});
+      op.parameters.push_back(
+          {"name", "path", "string", concat("Name of the ", r_.kind, "."), false});
     if (op.path.find("{namespace}") != op.path.npos)
       op.parameters.push_back({"namespace", "path", "string", "Namespace of the object.", true});
     op.parameters.push_back(prettyParameter());
@@ -179,7 +196,8 @@ class ResourceWriter {
       push(std::move(op));
     }
     if (r_.hasVerb("deletecollection")) {
-      Operation op = base(path, "delete", concat("delete", word(), "Collection", scopedKind()), "deletecollection");
+      Operation op = base(path, "delete", concat("delete", word(), "Collection", scopedKind()),
+                          "deletecollection");
       for (const auto& p : listParameters())
         if (p.name != "allowWatchBookmarks" && p.name != "watch") op.parameters.push_back(p);
       add(op, deleteParameters());
@@ -196,13 +214,16 @@ class ResourceWriter {
   }
 
   void read(std::string path, std::string_view suffix, Value schema, const SubresourceInfo* sub) {
-    Operation op = base(std::move(path), "get", concat("read", word(), scopedKind(), suffix), "get");
+    Operation op =
+        base(std::move(path), "get", concat("read", word(), scopedKind(), suffix), "get");
     kindOf(op, sub);
     answers(op, {"200"}, schema);
     push(std::move(op));
   }
-  void replace(std::string path, std::string_view suffix, Value schema, const SubresourceInfo* sub) {
-    Operation op = base(std::move(path), "put", concat("replace", word(), scopedKind(), suffix), "put");
+  void replace(std::string path, std::string_view suffix, Value schema,
+               const SubresourceInfo* sub) {
+    Operation op =
+        base(std::move(path), "put", concat("replace", word(), scopedKind(), suffix), "put");
     kindOf(op, sub);
     add(op, writeParameters());
     op.body = schema;
@@ -210,17 +231,20 @@ class ResourceWriter {
     push(std::move(op));
   }
   void patch(std::string path, std::string_view suffix, Value schema, const SubresourceInfo* sub) {
-    Operation op = base(std::move(path), "patch", concat("patch", word(), scopedKind(), suffix), "patch");
+    Operation op =
+        base(std::move(path), "patch", concat("patch", word(), scopedKind(), suffix), "patch");
     kindOf(op, sub);
     add(op, writeParameters());
-    op.parameters.push_back(query("force", "boolean", "Take over fields that others own (apply only)."));
+    op.parameters.push_back(
+        query("force", "boolean", "Take over fields that others own (apply only)."));
     definitions_.addPatch();
     op.body = definitions_.ref("io.k8s.apimachinery.pkg.apis.meta.v1.Patch");
     op.bodyIsCommon = true;
     op.consumes = {"application/json-patch+json", "application/merge-patch+json"};
     if (!custom_) op.consumes.push_back("application/strategic-merge-patch+json");
     op.consumes.push_back("application/apply-patch+yaml");
-    // Custom resources are answered with 200 alone: only apply creates, and they are documented without it.
+    // Custom resources are answered with 200 alone: only apply creates, and they are documented
+    // without it.
     custom_ ? answers(op, {"200"}, schema) : answers(op, {"200", "201"}, schema);
     push(std::move(op));
   }
@@ -247,7 +271,8 @@ class ResourceWriter {
   }
 
   void subresource(const SubresourceInfo& sub) {
-    std::string path = concat(root_, scope_, '/', r_.plural, "/{name}/", sub.name), suffix = capitalised(sub.name);
+    std::string path = concat(root_, scope_, '/', r_.plural, "/{name}/", sub.name),
+                suffix = capitalised(sub.name);
     auto has = [&](std::string_view verb) {
       return std::find(sub.verbs.begin(), sub.verbs.end(), verb) != sub.verbs.end();
     };
@@ -279,7 +304,10 @@ class ResourceWriter {
     for (const auto& field : type->fields) {
       bool number = field.kind == FieldKind::Int32 || field.kind == FieldKind::Int64;
       if (field.kind > FieldKind::String) continue;
-      out.push_back(query(field.json, field.kind == FieldKind::Bool ? "boolean" : number ? "integer" : "string",
+      out.push_back(query(field.json,
+                          field.kind == FieldKind::Bool ? "boolean"
+                          : number                      ? "integer"
+                                                        : "string",
                           concat("See ", kind, '.', field.json, ".")));
     }
     return out;
@@ -301,12 +329,15 @@ class ResourceWriter {
       if (withPath && !proxy) continue;
       for (auto method : methods) {
         Operation op = base(withPath ? path + "/{path}" : path, method,
-                            concat("connect", word(), capitalised(method), scopedKind(), suffix, withPath ? "WithPath" : ""),
+                            concat("connect", word(), capitalised(method), scopedKind(), suffix,
+                                   withPath ? "WithPath" : ""),
                             "connect");
         std::erase(op.parameters, prettyParameter());
         kindOf(op, &sub);
         add(op, optionsOf(sub.kind));
-        if (withPath) op.parameters.push_back({"path", "path", "string", "Path below the proxied address.", true});
+        if (withPath)
+          op.parameters.push_back(
+              {"path", "path", "string", "Path below the proxied address.", true});
         op.produces = {"*/*"};
         answers(op, {"200"}, Value::string("string"));
         push(std::move(op));
@@ -327,9 +358,12 @@ class ResourceWriter {
     if (custom_) return;
     std::string prefix = root_ + "/watch";
     if (r_.namespaced)
-      watchAt(concat(prefix, '/', r_.plural), concat("watch", word(), r_.kind, "ListForAllNamespaces"), "watchlist");
-    watchAt(concat(prefix, scope_, '/', r_.plural), concat("watch", word(), scopedKind(), "List"), "watchlist");
-    watchAt(concat(prefix, scope_, '/', r_.plural, "/{name}"), concat("watch", word(), scopedKind()), "watch");
+      watchAt(concat(prefix, '/', r_.plural),
+              concat("watch", word(), r_.kind, "ListForAllNamespaces"), "watchlist");
+    watchAt(concat(prefix, scope_, '/', r_.plural), concat("watch", word(), scopedKind(), "List"),
+            "watchlist");
+    watchAt(concat(prefix, scope_, '/', r_.plural, "/{name}"),
+            concat("watch", word(), scopedKind()), "watch");
   }
 
   const OpenApiVersion& served_;
@@ -357,40 +391,47 @@ Operation document(std::string path, std::string id, std::string tag, Value sche
 
 std::vector<Operation> operationsOf(const OpenApiVersion& served, Definitions& definitions) {
   std::vector<Operation> out;
-  std::string path = served.group.empty() ? concat("/api/", served.version, '/')
-                                          : concat("/apis/", served.group, '/', served.version, '/');
-  out.push_back(document(path, concat("get", groupWord(served.group), capitalised(served.version), "APIResources"),
-                         concat(groupTag(served.group), '_', served.version),
-                         definitions.ref(*findType("meta/v1", "APIResourceList")), {kJson, kYaml, kProtobuf}));
-  for (const ResourceInfo* resource : served.resources) ResourceWriter(served, *resource, definitions, out).write();
+  std::string path = served.group.empty()
+                         ? concat("/api/", served.version, '/')
+                         : concat("/apis/", served.group, '/', served.version, '/');
+  out.push_back(document(
+      path, concat("get", groupWord(served.group), capitalised(served.version), "APIResources"),
+      concat(groupTag(served.group), '_', served.version),
+      definitions.ref(*findType("meta/v1", "APIResourceList")), {kJson, kYaml, kProtobuf}));
+  for (const ResourceInfo* resource : served.resources)
+    ResourceWriter(served, *resource, definitions, out).write();
   return out;
 }
 
 std::vector<Operation> operationsAbout(std::string_view name, Definitions& definitions) {
   auto meta = [&](std::string_view type) { return definitions.ref(*findType("meta/v1", type)); };
   const std::vector<std::string_view> all = {kJson, kYaml, kProtobuf};
-  if (name == "api") return {document("/api/", "getCoreAPIVersions", "core", meta("APIVersions"), all)};
-  if (name == "apis") return {document("/apis/", "getAPIVersions", "apis", meta("APIGroupList"), all)};
+  if (name == "api")
+    return {document("/api/", "getCoreAPIVersions", "core", meta("APIVersions"), all)};
+  if (name == "apis")
+    return {document("/apis/", "getAPIVersions", "apis", meta("APIGroupList"), all)};
   if (name == "version") {
     const TypeInfo* info = findType("version", "Info");
     Value schema = info ? definitions.ref(*info) : Value::string("string");
     return {document("/version/", "getCodeVersion", "version", schema, {kJson})};
   }
   if (name == ".well-known/openid-configuration") {
-    auto op = document("/.well-known/openid-configuration/", "getServiceAccountIssuerOpenIDConfiguration", "WellKnown",
-                       Value::string("string"), {kJson});
+    auto op =
+        document("/.well-known/openid-configuration/", "getServiceAccountIssuerOpenIDConfiguration",
+                 "WellKnown", Value::string("string"), {kJson});
     op.consumes.clear();
     return {op};
   }
   if (name == "openid/v1/jwks") {
-    auto op = document("/openid/v1/jwks/", "getServiceAccountIssuerOpenIDKeyset", "openid", Value::string("string"),
-                       {"application/jwk-set+json"});
+    auto op = document("/openid/v1/jwks/", "getServiceAccountIssuerOpenIDKeyset", "openid",
+                       Value::string("string"), {"application/jwk-set+json"});
     op.consumes.clear();
     return {op};
   }
   if (!name.starts_with("apis/")) return {};
   std::string_view group = name.substr(5);
-  return {document(concat("/", name, "/"), concat("get", groupWord(group), "APIGroup"), groupTag(group), meta("APIGroup"), all)};
+  return {document(concat("/", name, "/"), concat("get", groupWord(group), "APIGroup"),
+                   groupTag(group), meta("APIGroup"), all)};
 }
 
 }  // namespace skiff::api::openapi

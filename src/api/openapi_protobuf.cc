@@ -22,23 +22,25 @@ class GnosticWriter {
  public:
   void document(const Value& document) {
     plain(document, {{"swagger", 1}});
-    message(2, document["info"], [&](const Value& info) { plain(info, {{"title", 1}, {"version", 2}, {"description", 3}}); });
+    message(2, document["info"], [&](const Value& info) {
+      plain(info, {{"title", 1}, {"version", 2}, {"description", 3}});
+    });
     message(8, document["paths"], [&](const Value& paths) {
       named(2, paths, [&](const Value& item) { pathItem(item); });
     });
-    message(9, document["definitions"], [&](const Value& all) {
-      named(1, all, [&](const Value& one) { schema(one); });
-    });
-    message(10, document["parameters"], [&](const Value& all) {
-      named(1, all, [&](const Value& one) { parameter(one); });
-    });
+    message(9, document["definitions"],
+            [&](const Value& all) { named(1, all, [&](const Value& one) { schema(one); }); });
+    message(10, document["parameters"],
+            [&](const Value& all) { named(1, all, [&](const Value& one) { parameter(one); }); });
     for (const auto& requirement : document["security"].items())
       message(12, requirement, [&](const Value& schemes) {
         named(1, schemes, [&](const Value& scopes) { texts(1, scopes); });
       });
     message(13, document["securityDefinitions"], [&](const Value& all) {
       named(1, all, [&](const Value& one) {
-        message(2, one, [&](const Value& key) { plain(key, {{"type", 1}, {"name", 2}, {"in", 3}, {"description", 4}}); });
+        message(2, one, [&](const Value& key) {
+          plain(key, {{"type", 1}, {"name", 2}, {"in", 3}, {"description", 4}});
+        });
       });
     });
   }
@@ -66,9 +68,11 @@ class GnosticWriter {
   }
 
   void scalar(uint32_t number, const Value& value) {
-    if (value.isString() && !value.asString().empty()) codec::writeBytesField(out_, number, value.asString());
+    if (value.isString() && !value.asString().empty())
+      codec::writeBytesField(out_, number, value.asString());
     if (value.isBool() && value.asBool()) codec::writeVarintField(out_, number, 1);
-    if (value.isInt() && value.asInt() != 0) codec::writeVarintField(out_, number, uint64_t(value.asInt()));
+    if (value.isInt() && value.asInt() != 0)
+      codec::writeVarintField(out_, number, uint64_t(value.asInt()));
   }
   void plain(const Value& object, std::initializer_list<Plain> fields) {
     for (const auto& field : fields) scalar(field.number, object[field.json]);
@@ -100,7 +104,8 @@ class GnosticWriter {
   }
 
   void pathItem(const Value& item) {
-    constexpr Plain methods[] = {{"get", 2}, {"put", 3}, {"post", 4}, {"delete", 5}, {"options", 6}, {"head", 7}, {"patch", 8}};
+    constexpr Plain methods[] = {{"get", 2},     {"put", 3},  {"post", 4}, {"delete", 5},
+                                 {"options", 6}, {"head", 7}, {"patch", 8}};
     for (const auto& method : methods)
       message(method.number, item[method.json], [&](const Value& op) { operation(op); });
     parameterItems(9, item["parameters"]);
@@ -117,7 +122,8 @@ class GnosticWriter {
       named(1, responses, [&](const Value& response) {
         message(1, response, [&](const Value& body) {
           plain(body, {{"description", 1}});
-          message(2, body["schema"], [&](const Value& item) { message(1, item, [&](const Value& s) { schema(s); }); });
+          message(2, body["schema"],
+                  [&](const Value& item) { message(1, item, [&](const Value& s) { schema(s); }); });
         });
       });
     });
@@ -162,8 +168,15 @@ class GnosticWriter {
     number(7, s["maximum"]);
     plain(s, {{"exclusiveMaximum", 8}});
     number(9, s["minimum"]);
-    plain(s, {{"exclusiveMinimum", 10}, {"maxLength", 11}, {"minLength", 12}, {"pattern", 13}, {"maxItems", 14},
-              {"minItems", 15}, {"uniqueItems", 16}, {"maxProperties", 17}, {"minProperties", 18}});
+    plain(s, {{"exclusiveMinimum", 10},
+              {"maxLength", 11},
+              {"minLength", 12},
+              {"pattern", 13},
+              {"maxItems", 14},
+              {"minItems", 15},
+              {"uniqueItems", 16},
+              {"maxProperties", 17},
+              {"minProperties", 18}});
     texts(19, s["required"]);
     for (const auto& value : s["enum"].items()) any(20, value);
     const Value& additional = s["additionalProperties"];
@@ -174,12 +187,14 @@ class GnosticWriter {
         else
           message(1, item, [&](const Value& one) { schema(one); });
       });
-    message(22, s["type"], [&](const Value& type) { codec::writeBytesField(out_, 1, type.asString()); });
-    message(23, s["items"], [&](const Value& items) { message(1, items, [&](const Value& one) { schema(one); }); });
-    for (const auto& one : s["allOf"].items()) message(24, one, [&](const Value& part) { schema(part); });
-    message(25, s["properties"], [&](const Value& all) {
-      named(1, all, [&](const Value& one) { schema(one); });
-    });
+    message(22, s["type"],
+            [&](const Value& type) { codec::writeBytesField(out_, 1, type.asString()); });
+    message(23, s["items"],
+            [&](const Value& items) { message(1, items, [&](const Value& one) { schema(one); }); });
+    for (const auto& one : s["allOf"].items())
+      message(24, one, [&](const Value& part) { schema(part); });
+    message(25, s["properties"],
+            [&](const Value& all) { named(1, all, [&](const Value& one) { schema(one); }); });
     extensions(31, s);
   }
 

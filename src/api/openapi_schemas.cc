@@ -17,7 +17,8 @@ std::string openApiId(const TypeInfo& type) {
 namespace openapi {
 namespace {
 constexpr std::string_view kMeta = "io.k8s.apimachinery.pkg.apis.meta.v1.";
-constexpr std::string_view kExtensions = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.";
+constexpr std::string_view kExtensions =
+    "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.";
 
 Value literal(std::string_view json, Arena& arena) {
   auto parsed = codec::parseJson(json, arena);
@@ -31,10 +32,12 @@ std::string_view scalarSchema(FieldKind kind, Flavor flavor) {
     case FieldKind::MicroTime:
       return R"({"format":"date-time","type":"string"})";
     case FieldKind::Quantity:
-      return flavor == Flavor::V2 ? R"({"type":"string"})" : R"({"oneOf":[{"type":"string"},{"type":"number"}]})";
+      return flavor == Flavor::V2 ? R"({"type":"string"})"
+                                  : R"({"oneOf":[{"type":"string"},{"type":"number"}]})";
     case FieldKind::IntOrString:
-      return flavor == Flavor::V2 ? R"({"format":"int-or-string","type":"string"})"
-                                  : R"({"format":"int-or-string","oneOf":[{"type":"integer"},{"type":"string"}]})";
+      return flavor == Flavor::V2
+                 ? R"({"format":"int-or-string","type":"string"})"
+                 : R"({"format":"int-or-string","oneOf":[{"type":"integer"},{"type":"string"}]})";
     case FieldKind::RawExtension:
     case FieldKind::FieldsV1:
       return R"({"type":"object"})";
@@ -144,12 +147,15 @@ class SchemaWriter {
     if (type.atomic) set(out, "x-kubernetes-map-type", R"("atomic")");
     if (Value kinds = groupVersionKinds(type); !kinds.empty())
       out.set(d_.arena_, "x-kubernetes-group-version-kind", kinds);
-    if (Value unions = unionsOf(type); !unions.empty()) out.set(d_.arena_, "x-kubernetes-unions", unions);
+    if (Value unions = unionsOf(type); !unions.empty())
+      out.set(d_.arena_, "x-kubernetes-unions", unions);
     return out;
   }
 
  private:
-  void set(Value& map, std::string_view key, std::string_view json) { map.set(d_.arena_, key, literal(json, d_.arena_)); }
+  void set(Value& map, std::string_view key, std::string_view json) {
+    map.set(d_.arena_, key, literal(json, d_.arena_));
+  }
 
   Value array(Value items) {
     Value out = literal(R"({"type":"array"})", d_.arena_);
@@ -158,14 +164,16 @@ class SchemaWriter {
   }
 
   Value element(const FieldInfo& field) {
-    if (field.kind == FieldKind::Message && field.type) return field.type->isWrapper ? type(*field.type) : d_.ref(*field.type);
+    if (field.kind == FieldKind::Message && field.type)
+      return field.type->isWrapper ? type(*field.type) : d_.ref(*field.type);
     if (!isPlain(field.kind)) {
       d_.addScalar(field.kind);
       return d_.ref(scalarId(field.kind));
     }
     Value out = literal(plainSchema(field.kind), d_.arena_);
     if (field.enumInfo && field.enumInfo->closed) {
-      std::vector<std::string_view> sorted(field.enumInfo->values.begin(), field.enumInfo->values.end());
+      std::vector<std::string_view> sorted(field.enumInfo->values.begin(),
+                                           field.enumInfo->values.end());
       std::sort(sorted.begin(), sorted.end());
       Value values = Value::list();
       for (auto value : sorted) values.push(d_.arena_, Value::string(value));
@@ -187,8 +195,8 @@ class SchemaWriter {
     return out;
   }
 
-  // Version 3 shows defaults, and wraps references that have something beside them: upstream describes all fields but
-  // those of JSONSchemaProps, of which only `default` is.
+  // Version 3 shows defaults, and wraps references that have something beside them: upstream
+  // describes all fields but those of JSONSchemaProps, of which only `default` is.
   void v3(Value& out, const FieldInfo& field, const TypeInfo& owner) {
     if (out.has("$ref") && (owner.name != "JSONSchemaProps" || field.json == "default")) {
       Value wrapped = Value::map(), list = Value::list();
@@ -243,7 +251,8 @@ class SchemaWriter {
     Value out = Value::list();
     bool meta = type.package == "meta/v1";
     if (meta && (type.name == "DeleteOptions" || type.name == "WatchEvent")) {
-      for (const auto& [group, version] : d_.kindsOf_) out.push(d_.arena_, kind(group, version, type.name));
+      for (const auto& [group, version] : d_.kindsOf_)
+        out.push(d_.arena_, kind(group, version, type.name));
     } else if (type.isKind) {
       out.push(d_.arena_, kind(meta ? "" : type.group, type.version, type.name));
     }
@@ -283,9 +292,13 @@ Value Definitions::ref(const TypeInfo& type) {
   return ref(id);
 }
 
-void Definitions::addScalar(FieldKind kind) { schemas_.emplace(scalarId(kind), literal(scalarSchema(kind, flavor_), arena_)); }
+void Definitions::addScalar(FieldKind kind) {
+  schemas_.emplace(scalarId(kind), literal(scalarSchema(kind, flavor_), arena_));
+}
 
-void Definitions::addPatch() { schemas_.emplace(concat(kMeta, "Patch"), literal(R"({"type":"object"})", arena_)); }
+void Definitions::addPatch() {
+  schemas_.emplace(concat(kMeta, "Patch"), literal(R"({"type":"object"})", arena_));
+}
 
 Value Definitions::all() const {
   Value out = Value::map();
@@ -294,14 +307,18 @@ Value Definitions::all() const {
 }
 
 namespace {
-// Version 2 knows less: what it cannot say is left out, and what then would be wrong becomes "anything".
+// Version 2 knows less: what it cannot say is left out, and what then would be wrong becomes
+// "anything".
 Value forV2(const Value& schema, Arena& arena) {
-  constexpr std::string_view dropped[] = {"oneOf", "anyOf", "allOf", "not", "nullable", "default", "x-kubernetes-validations"};
+  constexpr std::string_view dropped[] = {
+      "oneOf", "anyOf", "allOf", "not", "nullable", "default", "x-kubernetes-validations"};
   Value out = Value::map();
-  bool anything = schema["nullable"].asBool() || schema["x-kubernetes-preserve-unknown-fields"].asBool() ||
+  bool anything = schema["nullable"].asBool() ||
+                  schema["x-kubernetes-preserve-unknown-fields"].asBool() ||
                   schema["x-kubernetes-int-or-string"].asBool();
   for (const auto& member : schema.members()) {
-    if (std::find(std::begin(dropped), std::end(dropped), member.key) != std::end(dropped)) continue;
+    if (std::find(std::begin(dropped), std::end(dropped), member.key) != std::end(dropped))
+      continue;
     if (anything && (member.key == "type" || member.key == "properties" || member.key == "items" ||
                      member.key == "additionalProperties" || member.key == "required"))
       continue;
@@ -310,7 +327,8 @@ Value forV2(const Value& schema, Arena& arena) {
       for (const auto& property : member.value.members())
         properties.append(arena, property.key, forV2(property.value, arena));
       out.append(arena, member.key, properties);
-    } else if ((member.key == "items" || member.key == "additionalProperties") && member.value.isMap()) {
+    } else if ((member.key == "items" || member.key == "additionalProperties") &&
+               member.value.isMap()) {
       out.append(arena, member.key, forV2(member.value, arena));
     } else {
       out.append(arena, member.key, member.value);
@@ -325,7 +343,8 @@ void Definitions::addCustom(const ResourceInfo& resource, const Value& schema) {
   const TypeInfo* metaType = findType("meta/v1", "ObjectMeta");
   const TypeInfo* listMetaType = findType("meta/v1", "ListMeta");
   auto kinds = [&](std::string_view kind) {
-    return literal(concat(R"([{"group":")", resource.group, R"(","kind":")", kind, R"(","version":")", resource.version, R"("}])"),
+    return literal(concat(R"([{"group":")", resource.group, R"(","kind":")", kind,
+                          R"(","version":")", resource.version, R"("}])"),
                    arena_);
   };
   if (!object.isMap() || object.empty()) object = literal(R"({"type":"object"})", arena_);
@@ -348,7 +367,8 @@ void Definitions::addCustom(const ResourceInfo& resource, const Value& schema) {
     object.set(arena_, "properties", properties);
   }
   object.set(arena_, "x-kubernetes-group-version-kind", kinds(resource.kind));
-  std::string id = customId(resource.group, resource.version, resource.kind), listKind = concat(resource.kind, "List");
+  std::string id = customId(resource.group, resource.version, resource.kind),
+              listKind = concat(resource.kind, "List");
   schemas_[id] = object;
 
   Value items = literal(R"({"type":"array"})", arena_), properties = Value::map();

@@ -52,12 +52,15 @@ TEST_CASE("version 2 holds every schema and parameter that it names, once") {
 TEST_CASE("schemas carry what patches and apply need") {
   codec::Arena arena;
   auto definitions = parsed(arena, openApiV2(builtinOpenApiVersions(), {}))["definitions"];
-  CHECK(codec::toJsonSorted(definitions["io.k8s.api.core.v1.PodSpec"]["properties"]["containers"]) ==
-        R"({"items":{"$ref":"#/definitions/io.k8s.api.core.v1.Container"},"type":"array","x-kubernetes-list-map-keys":["name"],)"
-        R"("x-kubernetes-list-type":"map","x-kubernetes-patch-merge-key":"name","x-kubernetes-patch-strategy":"merge"})");
-  CHECK(codec::toJsonSorted(definitions["io.k8s.api.core.v1.Pod"]["x-kubernetes-group-version-kind"]) ==
+  CHECK(
+      codec::toJsonSorted(definitions["io.k8s.api.core.v1.PodSpec"]["properties"]["containers"]) ==
+      R"({"items":{"$ref":"#/definitions/io.k8s.api.core.v1.Container"},"type":"array","x-kubernetes-list-map-keys":["name"],)"
+      R"("x-kubernetes-list-type":"map","x-kubernetes-patch-merge-key":"name","x-kubernetes-patch-strategy":"merge"})");
+  CHECK(codec::toJsonSorted(
+            definitions["io.k8s.api.core.v1.Pod"]["x-kubernetes-group-version-kind"]) ==
         R"([{"group":"","kind":"Pod","version":"v1"}])");
-  CHECK(codec::toJsonSorted(definitions["io.k8s.api.core.v1.ServicePort"]["properties"]["protocol"]) ==
+  CHECK(codec::toJsonSorted(
+            definitions["io.k8s.api.core.v1.ServicePort"]["properties"]["protocol"]) ==
         R"({"enum":["SCTP","TCP","UDP"],"type":"string"})");
 }
 
@@ -71,7 +74,8 @@ TEST_CASE("version 3 is one document for each group version") {
   std::set<std::string> named;
   refs(apps, named);
   for (const auto& id : named) CHECK_MESSAGE(apps["components"]["schemas"].has(id), id);
-  const auto& patch = apps["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]["patch"];
+  const auto& patch =
+      apps["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]["patch"];
   CHECK(patch["requestBody"]["content"].has("application/strategic-merge-patch+json"));
   CHECK(codec::toJsonSorted(patch["x-kubernetes-group-version-kind"]) ==
         R"({"group":"apps","kind":"Deployment","version":"v1"})");
@@ -80,7 +84,8 @@ TEST_CASE("version 3 is one document for each group version") {
 
 TEST_CASE("custom resources are published with their schema") {
   codec::Arena arena;
-  const std::string_view verbs[] = {"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"};
+  const std::string_view verbs[] = {"create", "delete", "deletecollection", "get",
+                                    "list",   "patch",  "update",           "watch"};
   const std::string_view statusVerbs[] = {"get", "patch", "update"};
   const SubresourceInfo status[] = {{"status", "stable.example.com", "v1", "CronTab", statusVerbs}};
   ResourceInfo crontab;
@@ -92,7 +97,8 @@ TEST_CASE("custom resources are published with their schema") {
   crontab.verbs = verbs;
   crontab.subresources = status;
   OpenApiVersion version{"stable.example.com", "v1", {&crontab}, {}};
-  version.customSchemas["CronTab"] = parsed(arena, R"({"type":"object","properties":{"spec":{"type":"object","properties":{
+  version.customSchemas["CronTab"] =
+      parsed(arena, R"({"type":"object","properties":{"spec":{"type":"object","properties":{
       "replicas":{"type":"integer","minimum":1,"default":1},"any":{"x-kubernetes-int-or-string":true,"type":"string"}}}}})");
   std::vector<OpenApiVersion> served{version};
 
@@ -101,18 +107,22 @@ TEST_CASE("custom resources are published with their schema") {
   CHECK(schema["properties"]["spec"]["properties"]["replicas"]["default"].asInt() == 1);
   CHECK(schema["properties"].has("metadata"));
   CHECK(v3["components"]["schemas"].has("com.example.stable.v1.CronTabList"));
-  const auto& item = v3["paths"]["/apis/stable.example.com/v1/namespaces/{namespace}/crontabs/{name}"];
+  const auto& item =
+      v3["paths"]["/apis/stable.example.com/v1/namespaces/{namespace}/crontabs/{name}"];
   CHECK(item["get"]["operationId"].asString() == "readStableExampleComV1NamespacedCronTab");
   CHECK(!item["patch"]["requestBody"]["content"].has("application/strategic-merge-patch+json"));
-  CHECK(v3["paths"].has("/apis/stable.example.com/v1/namespaces/{namespace}/crontabs/{name}/status"));
+  CHECK(
+      v3["paths"].has("/apis/stable.example.com/v1/namespaces/{namespace}/crontabs/{name}/status"));
 
   auto v2 = parsed(arena, openApiV2(served, {}));
-  const auto& old = v2["definitions"]["com.example.stable.v1.CronTab"]["properties"]["spec"]["properties"];
+  const auto& old =
+      v2["definitions"]["com.example.stable.v1.CronTab"]["properties"]["spec"]["properties"];
   CHECK(codec::toJsonSorted(old["replicas"]) == R"({"minimum":1,"type":"integer"})");
   CHECK(codec::toJsonSorted(old["any"]) == R"({"x-kubernetes-int-or-string":true})");
 }
 
-// Read with upstream's own decoder, the whole document was the same as its JSON; this keeps the frame of it.
+// Read with upstream's own decoder, the whole document was the same as its JSON; this keeps the
+// frame of it.
 TEST_CASE("version 2 as protobuf holds the same schemas and paths") {
   codec::Arena arena;
   auto served = builtinOpenApiVersions();

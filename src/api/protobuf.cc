@@ -21,7 +21,8 @@ namespace {
 // Deeper input is refused: only JSONSchemaProps nests without bound.
 constexpr int kMaxDepth = 500;
 
-// ---- writing ---------------------------------------------------------------------------------------------------------
+// ---- writing ------------------------------------------------------------------------------------
+// ---------------------------------------------------------------------------------------------------------
 
 bool isScalar(FieldKind kind) { return kind <= FieldKind::Bytes; }
 
@@ -183,7 +184,8 @@ class Writer {
   std::string& out_;
 };
 
-// ---- reading ---------------------------------------------------------------------------------------------------------
+// ---- reading ------------------------------------------------------------------------------------
+// ---------------------------------------------------------------------------------------------------------
 
 Error malformed(const TypeInfo& type) { return badRequest(concat("proto: malformed ", type.name)); }
 
@@ -205,8 +207,10 @@ class Reader {
   }
 
  private:
-  // Reads the fields of `type`, which is `root` or one of the messages inlined in it, into root's slots.
-  Status fill(std::string_view bytes, const TypeInfo& type, const TypeInfo& root, std::vector<Value>& slots, int depth) {
+  // Reads the fields of `type`, which is `root` or one of the messages inlined in it, into root's
+  // slots.
+  Status fill(std::string_view bytes, const TypeInfo& type, const TypeInfo& root,
+              std::vector<Value>& slots, int depth) {
     WireReader reader(bytes);
     size_t at = 0;
     while (reader.next()) {
@@ -215,11 +219,13 @@ class Reader {
         if (numberAt(type, at) == reader.field()) break;
       }
       if (at >= type.wireOrder.size()) at = 0;
-      if (type.wireOrder.empty() || numberAt(type, at) != reader.field()) continue;  // of a newer version
+      if (type.wireOrder.empty() || numberAt(type, at) != reader.field())
+        continue;  // of a newer version
       uint16_t entry = type.wireOrder[at];
       if (entry & TypeInfo::kWireGroup) {
         if (reader.type() != WireType::Bytes) return malformed(type);
-        TRY(fill(reader.bytes(), *type.groups[entry & ~TypeInfo::kWireGroup].type, root, slots, depth));
+        TRY(fill(reader.bytes(), *type.groups[entry & ~TypeInfo::kWireGroup].type, root, slots,
+                 depth));
         continue;
       }
       const FieldInfo& info = type.fields[entry];
@@ -235,7 +241,8 @@ class Reader {
     return type.fields[entry].number;
   }
 
-  Status field(const WireReader& reader, const FieldInfo& info, Value& slot, const TypeInfo& owner, int depth) {
+  Status field(const WireReader& reader, const FieldInfo& info, Value& slot, const TypeInfo& owner,
+               int depth) {
     switch (info.cardinality) {
       case Cardinality::List: {
         Value item = TRY(one(reader, info, owner, depth));
@@ -250,7 +257,8 @@ class Reader {
     }
   }
 
-  Status mapEntry(const WireReader& reader, const FieldInfo& info, Value& slot, const TypeInfo& owner, int depth) {
+  Status mapEntry(const WireReader& reader, const FieldInfo& info, Value& slot,
+                  const TypeInfo& owner, int depth) {
     if (reader.type() != WireType::Bytes) return malformed(owner);
     WireReader entry(reader.bytes());
     std::string_view key;
@@ -269,7 +277,8 @@ class Reader {
     auto members = map.members();
     auto unordered = [](const Member& a, const Member& b) { return a.key >= b.key; };
     if (std::adjacent_find(members.begin(), members.end(), unordered) == members.end()) return;
-    std::stable_sort(members.begin(), members.end(), [](const Member& a, const Member& b) { return a.key < b.key; });
+    std::stable_sort(members.begin(), members.end(),
+                     [](const Member& a, const Member& b) { return a.key < b.key; });
     size_t kept = 0;
     for (size_t i = 0; i < members.size(); ++i) {
       if (i + 1 < members.size() && members[i].key == members[i + 1].key) continue;
@@ -292,9 +301,11 @@ class Reader {
     }
   }
 
-  Result<Value> one(const WireReader& reader, const FieldInfo& info, const TypeInfo& owner, int depth) {
-    bool varint = info.kind == FieldKind::Bool || info.kind == FieldKind::Int32 || info.kind == FieldKind::Int64;
-    WireType wanted = varint                             ? WireType::Varint
+  Result<Value> one(const WireReader& reader, const FieldInfo& info, const TypeInfo& owner,
+                    int depth) {
+    bool varint = info.kind == FieldKind::Bool || info.kind == FieldKind::Int32 ||
+                  info.kind == FieldKind::Int64;
+    WireType wanted = varint                           ? WireType::Varint
                       : info.kind == FieldKind::Double ? WireType::Fixed64
                                                        : WireType::Bytes;
     if (reader.type() != wanted) return malformed(owner);
@@ -320,7 +331,8 @@ class Reader {
     }
   }
 
-  Result<Value> inner(std::string_view bytes, const FieldInfo& info, const TypeInfo& owner, int depth) {
+  Result<Value> inner(std::string_view bytes, const FieldInfo& info, const TypeInfo& owner,
+                      int depth) {
     switch (info.kind) {
       case FieldKind::Message:
         return message(bytes, *info.type, depth + 1);
@@ -346,7 +358,8 @@ class Reader {
     switch (info.kind) {
       case FieldKind::Time:
       case FieldKind::MicroTime:
-        return time(bytes.empty(), numbers[1], numbers[2], info.kind == FieldKind::MicroTime, owner);
+        return time(bytes.empty(), numbers[1], numbers[2], info.kind == FieldKind::MicroTime,
+                    owner);
       case FieldKind::Duration:
         return Value::text(arena_, formatDuration(std::chrono::nanoseconds(numbers[1])));
       case FieldKind::Quantity:
@@ -359,11 +372,13 @@ class Reader {
     }
   }
 
-  Result<Value> time(bool unset, int64_t secondsCount, int64_t nanos, bool micro, const TypeInfo& owner) {
+  Result<Value> time(bool unset, int64_t secondsCount, int64_t nanos, bool micro,
+                     const TypeInfo& owner) {
     // Years 0 to 9999: what RFC 3339 can say.
     constexpr int64_t low = -62167219200, high = 253402300799;
     if (unset) return Value::null();
-    if (secondsCount < low || secondsCount > high || nanos < 0 || nanos > 999'999'999) return malformed(owner);
+    if (secondsCount < low || secondsCount > high || nanos < 0 || nanos > 999'999'999)
+      return malformed(owner);
     WallTime value{seconds(secondsCount) + microseconds(micro ? nanos / 1000 : 0)};
     return Value::text(arena_, micro ? formatRfc3339Micro(value) : formatRfc3339(value));
   }
@@ -375,10 +390,12 @@ class Reader {
     Envelope envelope = TRY(unwrapProtobuf(bytes));
     auto slash = envelope.apiVersion.rfind('/');
     bool core = slash == envelope.apiVersion.npos;
-    const TypeInfo* type = findKind(core ? "" : envelope.apiVersion.substr(0, slash),
-                                    core ? envelope.apiVersion : envelope.apiVersion.substr(slash + 1), envelope.kind);
-    if (!type) return badRequest(concat("no kind ", quoted(envelope.kind), " is registered for version ",
-                                        quoted(envelope.apiVersion)));
+    const TypeInfo* type =
+        findKind(core ? "" : envelope.apiVersion.substr(0, slash),
+                 core ? envelope.apiVersion : envelope.apiVersion.substr(slash + 1), envelope.kind);
+    if (!type)
+      return badRequest(concat("no kind ", quoted(envelope.kind), " is registered for version ",
+                               quoted(envelope.apiVersion)));
     return decodeProtobuf(envelope.raw, *type, arena_);
   }
 
@@ -410,7 +427,9 @@ class Reader {
 
 Status encodeProtobuf(const Value& value, const TypeInfo& type, std::string& out) {
   if (type.wireOrder.empty() && !type.fields.empty())
-    return Error(Reason::NotAcceptable, concat("object *", type.name, " does not implement the protobuf marshalling interface"));
+    return Error(
+        Reason::NotAcceptable,
+        concat("object *", type.name, " does not implement the protobuf marshalling interface"));
   return Writer(out).message(value, type);
 }
 
@@ -439,7 +458,8 @@ std::string wrapProtobuf(std::string_view apiVersion, std::string_view kind, std
 }
 
 Result<Envelope> unwrapProtobuf(std::string_view bytes) {
-  if (!bytes.starts_with(kProtobufMagic)) return badRequest("provided data does not appear to be a protobuf message");
+  if (!bytes.starts_with(kProtobufMagic))
+    return badRequest("provided data does not appear to be a protobuf message");
   WireReader reader(bytes.substr(kProtobufMagic.size()));
   Envelope out;
   std::string_view typeMeta;

@@ -122,7 +122,8 @@ std::string digits(Int value) {
 }
 
 int64_t saturate(Int value) {
-  constexpr Int low = std::numeric_limits<int64_t>::min(), high = std::numeric_limits<int64_t>::max();
+  constexpr Int low = std::numeric_limits<int64_t>::min(),
+                high = std::numeric_limits<int64_t>::max();
   return int64_t(std::clamp(value, low, high));
 }
 
@@ -170,7 +171,8 @@ std::string canonicalQuantity(std::string_view text) {
   auto quantity = Quantity::parse(text);
   if (!quantity) return std::string(text);
   std::string canonical = quantity->str();
-  // Upstream keeps the sender's spelling of an amount whose number and exponent are canonical already ("+5", "12E6").
+  // Upstream keeps the sender's spelling of an amount whose number and exponent are canonical
+  // already ("+5", "12E6").
   Parts parts;
   readParts(text, parts);
   std::string_view whole = parts.whole;

@@ -15,12 +15,12 @@ class Quantity {
   enum class Format : uint8_t { DecimalSI, BinarySI, DecimalExponent };
   Quantity() = default;
   static std::optional<Quantity> parse(std::string_view text);
-  static Quantity ofMilli(int64_t milli);                      // DecimalSI
+  static Quantity ofMilli(int64_t milli);  // DecimalSI
   static Quantity of(int64_t value, Format format = Format::DecimalSI);
 
-  std::string str() const;       // canonical form
-  int64_t value() const;         // rounded up, saturating
-  int64_t milliValue() const;    // rounded up, saturating
+  std::string str() const;            // canonical form
+  int64_t value() const;              // rounded up, saturating
+  int64_t milliValue() const;         // rounded up, saturating
   Quantity roundedUpToMilli() const;  // the API keeps resource lists no finer
   bool saturated() const;             // too large to be held exactly
   bool isZero() const { return number_ == 0; }
@@ -35,13 +35,14 @@ class Quantity {
 
  private:
   __extension__ typedef __int128 Int;
-  Int number_ = 0;       // in nano units (10^-9): the API's finest step
+  Int number_ = 0;  // in nano units (10^-9): the API's finest step
   Format format_ = Format::DecimalSI;
 };
 
 // Why a text is no quantity, in upstream's words; "" when it is one.
 std::string_view quantityParseError(std::string_view text);
-// The text the API server answers with for a quantity it was sent. The text itself when it is no quantity.
+// The text the API server answers with for a quantity it was sent. The text itself when it is no
+// quantity.
 std::string canonicalQuantity(std::string_view text);
 
 }  // namespace skiff::api

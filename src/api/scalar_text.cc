@@ -25,7 +25,8 @@ class TimeChecker {
   std::string error() {
     int year = 0, month = 1, day = 1;
     std::string_view outOfRange;
-    auto part = [&](std::string_view element, size_t width, int low, int high, std::string_view name, int* value) {
+    auto part = [&](std::string_view element, size_t width, int low, int high,
+                    std::string_view name, int* value) {
       if (!error_.empty()) return;
       if (!number(width, value)) return fail(element);
       if ((*value < low || *value > high) && outOfRange.empty()) outOfRange = name;
@@ -45,10 +46,13 @@ class TimeChecker {
     fraction();
     zone();
     if (!error_.empty()) return error_;
-    if (!outOfRange.empty()) return concat("parsing time ", quoted(text_), ": ", outOfRange, " out of range");
-    if (!rest_.empty()) return concat("parsing time ", quoted(text_), ": extra text: ", quoted(rest_));
+    if (!outOfRange.empty())
+      return concat("parsing time ", quoted(text_), ": ", outOfRange, " out of range");
+    if (!rest_.empty())
+      return concat("parsing time ", quoted(text_), ": extra text: ", quoted(rest_));
     using namespace std::chrono;
-    if (!year_month_day(std::chrono::year(year), std::chrono::month(unsigned(month)), std::chrono::day(unsigned(day)))
+    if (!year_month_day(std::chrono::year(year), std::chrono::month(unsigned(month)),
+                        std::chrono::day(unsigned(day)))
              .ok())
       return concat("parsing time ", quoted(text_), ": day out of range");
     return concat("parsing time ", quoted(text_), ": out of range");
@@ -57,8 +61,9 @@ class TimeChecker {
  private:
   void fail(std::string_view element) {
     if (error_.empty())
-      error_ = concat("parsing time ", quoted(text_), " as ", quoted(micro_ ? kMicroTimeLayout : kTimeLayout),
-                      ": cannot parse ", quoted(rest_), " as ", quoted(element));
+      error_ = concat("parsing time ", quoted(text_), " as ",
+                      quoted(micro_ ? kMicroTimeLayout : kTimeLayout), ": cannot parse ",
+                      quoted(rest_), " as ", quoted(element));
   }
   bool number(size_t width, int* value) {
     if (rest_.size() < width) return false;
@@ -144,7 +149,8 @@ Result<Value> canonicalTime(std::string_view text, Arena& arena) {
   auto time = parseRfc3339(text);
   if (!time) return badRequest(TimeChecker(text, false).error());
   if (isGoZero(*time)) return Value::null();
-  if (text.size() == 20) return Value::string(text);  // "2006-01-02T15:04:05Z" is canonical as it is
+  if (text.size() == 20)
+    return Value::string(text);  // "2006-01-02T15:04:05Z" is canonical as it is
   return Value::text(arena, formatRfc3339(*time));
 }
 

@@ -1,4 +1,5 @@
-// Canonical text of the scalars that JSON writes as strings. The errors are those of Go's parsers, as clients see them.
+// Canonical text of the scalars that JSON writes as strings. The errors are those of Go's parsers,
+// as clients see them.
 #pragma once
 #include <string_view>
 

@@ -23,14 +23,9 @@ struct Unit {
   int64_t nanos;
 };
 // Longer names first where one begins the other.
-constexpr Unit kUnits[] = {{"ns", 1},
-                           {"us", 1'000},
-                           {"\xC2\xB5s", 1'000},
-                           {"\xCE\xBCs", 1'000},
-                           {"ms", 1'000'000},
-                           {"s", 1'000'000'000},
-                           {"m", 60'000'000'000},
-                           {"h", 3'600'000'000'000}};
+constexpr Unit kUnits[] = {
+    {"ns", 1},         {"us", 1'000},        {"\xC2\xB5s", 1'000},  {"\xCE\xBCs", 1'000},
+    {"ms", 1'000'000}, {"s", 1'000'000'000}, {"m", 60'000'000'000}, {"h", 3'600'000'000'000}};
 
 const Unit* unitAt(std::string_view text) {
   for (const auto& unit : kUnits)
@@ -90,7 +85,8 @@ std::optional<int32_t> scaledValue(const IntOrString& value, int32_t total, bool
   std::string_view text = value.text;
   if (!text.ends_with('%')) return std::nullopt;
   auto percent = parseInt(text.substr(0, text.size() - 1));
-  if (!percent || *percent > std::numeric_limits<int32_t>::max() || *percent < 0) return std::nullopt;
+  if (!percent || *percent > std::numeric_limits<int32_t>::max() || *percent < 0)
+    return std::nullopt;
   int64_t product = *percent * total;
   return int32_t((product + (roundUp ? 99 : 0)) / 100);
 }

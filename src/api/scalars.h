@@ -50,7 +50,8 @@ struct RawJson {
   bool operator==(const RawJson&) const = default;
 };
 
-// An owned optional value that copies deeply: a Go pointer field. Works with incomplete types in headers.
+// An owned optional value that copies deeply: a Go pointer field. Works with incomplete types in
+// headers.
 class BoxBase {
  public:
   const void* raw() const { return pointer_; }

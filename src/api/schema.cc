@@ -65,11 +65,13 @@ const ResourceInfo* findIf(std::string_view group, std::string_view version, Mat
 }
 }  // namespace
 
-const ResourceInfo* findResource(std::string_view group, std::string_view version, std::string_view plural) {
+const ResourceInfo* findResource(std::string_view group, std::string_view version,
+                                 std::string_view plural) {
   return findIf(group, version, [&](const ResourceInfo& r) { return r.plural == plural; });
 }
 
-const ResourceInfo* findResourceByKind(std::string_view group, std::string_view version, std::string_view kind) {
+const ResourceInfo* findResourceByKind(std::string_view group, std::string_view version,
+                                       std::string_view kind) {
   return findIf(group, version, [&](const ResourceInfo& r) { return r.kind == kind; });
 }
 

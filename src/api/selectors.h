@@ -1,4 +1,5 @@
-// Label and field selectors. https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/
+// Label and field selectors.
+// https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/
 #pragma once
 #include <functional>
 #include <map>
@@ -65,7 +66,8 @@ class FieldSelector {
   std::vector<Requirement> requirements_;
 };
 
-// Value at a dotted path as the text a field selector compares: "spec.nodeName", booleans "true"/"false".
+// Value at a dotted path as the text a field selector compares: "spec.nodeName", booleans
+// "true"/"false".
 std::string fieldText(const codec::Value& object, std::string_view path);
 
 }  // namespace skiff::api

@@ -9,8 +9,9 @@ using namespace skiff::api;
 
 TEST_CASE("label selectors match as written") {
   Labels labels{{"app", "web"}, {"tier", "a"}, {"n", "5"}};
-  for (const char* text : {"", "app=web", "app==web,tier in (a,b)", "!canary", "tier notin (x)", "app", "n>4", "n<6",
-                           "missing!=1", "in=1,notin" /* words are keys too */}) {
+  for (const char* text :
+       {"", "app=web", "app==web,tier in (a,b)", "!canary", "tier notin (x)", "app", "n>4", "n<6",
+        "missing!=1", "in=1,notin" /* words are keys too */}) {
     auto selector = LabelSelector::parse(text);
     REQUIRE_MESSAGE(selector.ok(), text);
     CHECK_MESSAGE(selector->matches(labels) == (std::string_view(text) != "in=1,notin"), text);
@@ -29,7 +30,8 @@ TEST_CASE("a malformed label selector is refused in upstream's words") {
       {"a b", "unable to parse requirement: found 'b', expected: in, notin, =, ==, !=, gt, lt"},
       {"a in (b", "unable to parse requirement: found '', expected: ',' or ')'"},
       {"a>b",
-       "unable to parse requirement: values[0]: Invalid value: \"b\": for 'Gt', 'Lt' operators, the value must be an integer"},
+       "unable to parse requirement: values[0]: Invalid value: \"b\": for 'Gt', 'Lt' operators, "
+       "the value must be an integer"},
       {"a=b c", "found 'c', expected: ',' or 'end of string'"},
   };
   for (const auto& [text, error] : cases) {
@@ -45,11 +47,13 @@ TEST_CASE("a malformed label selector is refused in upstream's words") {
 
 TEST_CASE("field selectors compare dotted paths") {
   codec::Arena arena;
-  auto pod = *codec::parseJson(R"({"status":{"phase":"Running"},"spec":{"hostNetwork":true,"n":3}})", arena);
+  auto pod = *codec::parseJson(
+      R"({"status":{"phase":"Running"},"spec":{"hostNetwork":true,"n":3}})", arena);
   CHECK(FieldSelector::parse("status.phase=Running,spec.nodeName=")->matches(pod));
   CHECK(FieldSelector::parse("spec.hostNetwork==true,spec.n!=4")->matches(pod));
   CHECK_FALSE(FieldSelector::parse("status.phase!=Running")->matches(pod));
-  CHECK(FieldSelector::parse("frob").error().message() == "invalid selector: 'frob'; can't understand 'frob'");
+  CHECK(FieldSelector::parse("frob").error().message() ==
+        "invalid selector: 'frob'; can't understand 'frob'");
   CHECK(FieldSelector::parse(R"(a=b\,c)")->requirements().front().value == "b,c");
   CHECK(FieldSelector::parse(R"(a=b\,c,d!=e)")->str() == R"(a=b\,c,d!=e)");
 }

@@ -78,26 +78,29 @@ Column parseColumn(std::string_view word) {
 std::vector<Column> columnsOf(const ResourceInfo& resource) {
   const TablePrinter* printer = printerOf(resource);
   std::vector<Column> out;
-  for (auto word : splitNonEmpty(printer ? printer->columns : kDefaultColumns, ' ')) out.push_back(parseColumn(word));
+  for (auto word : splitNonEmpty(printer ? printer->columns : kDefaultColumns, ' '))
+    out.push_back(parseColumn(word));
   return out;
 }
 
-void rowOf(const ResourceInfo& resource, const Value& object, WallTime now, Arena& arena, Value& cells) {
+void rowOf(const ResourceInfo& resource, const Value& object, WallTime now, Arena& arena,
+           Value& cells) {
   const TablePrinter* printer = printerOf(resource);
   cells = Value::list();
   Row row(object, now, arena, cells);
   (printer ? printer->print : printDefault)(row);
 }
 
-// ---- custom resources ------------------------------------------------------------------------------------------------
+// ---- custom resources ---------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------------
 
 CustomTable::CustomTable(const Value& version) {
   columns_.push_back({"Name", "string", "name", std::string(describe("Name")), 0});
   for (const auto& column : version["additionalPrinterColumns"].items()) {
     auto path = JsonPath::parsePath(column["jsonPath"].asString());
     if (!path.ok()) continue;
-    columns_.push_back({column["name"].str(), column["type"].str(), column["format"].str(), column["description"].str(),
-                        int(column["priority"].asInt())});
+    columns_.push_back({column["name"].str(), column["type"].str(), column["format"].str(),
+                        column["description"].str(), int(column["priority"].asInt())});
     paths_.push_back(*path);
   }
   if (!version["additionalPrinterColumns"].empty()) return;
@@ -132,11 +135,13 @@ void CustomTable::row(const Value& object, WallTime now, Arena& arena, Value& ce
   for (size_t i = 0; i < paths_.size(); ++i) {
     auto found = paths_[i].find(object);
     bool present = found.ok() && !found->empty();
-    cells.push(arena, present ? customCell(columns_[i + 1], *found->front(), now, arena) : Value::null());
+    cells.push(arena,
+               present ? customCell(columns_[i + 1], *found->front(), now, arena) : Value::null());
   }
 }
 
-// ---- shared by the groups' printers ----------------------------------------------------------------------------------
+// ---- shared by the groups' printers -------------------------------------------------------------
+// ----------------------------------------------------------------------------------
 
 std::string humanDuration(std::chrono::seconds span) {
   int64_t s = span.count();
@@ -167,7 +172,8 @@ std::string Row::ageOf(const Value& time) const { return humanAge(time.asString(
 
 std::string labelsText(const Value& labels) {
   std::vector<std::string> parts;
-  for (const auto& label : labels.members()) parts.push_back(concat(label.key, "=", label.value.asString()));
+  for (const auto& label : labels.members())
+    parts.push_back(concat(label.key, "=", label.value.asString()));
   std::sort(parts.begin(), parts.end());
   return parts.empty() ? "<none>" : join(parts, ",");
 }
@@ -189,7 +195,8 @@ void containerColumns(Row& row, const Value& podSpec) {
   row.text(join(images, ","));
 }
 
-std::string joinedWithMore(const std::vector<std::string>& parts, size_t limit, std::string_view separator) {
+std::string joinedWithMore(const std::vector<std::string>& parts, size_t limit,
+                           std::string_view separator) {
   if (parts.size() <= limit) return join(parts, separator);
   std::vector<std::string> shown(parts.begin(), parts.begin() + ptrdiff_t(limit));
   return concat(join(shown, separator), " + ", parts.size() - limit, " more...");
@@ -212,12 +219,15 @@ std::string loadBalancerText(const Value& loadBalancer) {
   for (const auto& ingress : loadBalancer["ingress"].items()) {
     std::string text = ingress["ip"].str();
     if (text.empty()) text = ingress["hostname"].str();
-    if (!text.empty() && std::find(parts.begin(), parts.end(), text) == parts.end()) parts.push_back(text);
+    if (!text.empty() && std::find(parts.begin(), parts.end(), text) == parts.end())
+      parts.push_back(text);
   }
   std::sort(parts.begin(), parts.end());
   return join(parts, ",");
 }
 
-std::string numberText(const Value& value) { return value.isString() ? value.str() : codec::toJson(value); }
+std::string numberText(const Value& value) {
+  return value.isString() ? value.str() : codec::toJson(value);
+}
 
 }  // namespace skiff::api

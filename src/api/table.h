@@ -23,16 +23,18 @@ struct Column {
 // Columns of a built-in resource; Name and Age for those that print nothing of their own.
 std::vector<Column> columnsOf(const ResourceInfo& resource);
 // The cells of one object as a list, as many as there are columns. New bytes go to the arena.
-void rowOf(const ResourceInfo& resource, const codec::Value& object, WallTime now, codec::Arena& arena,
-           codec::Value& cells);
+void rowOf(const ResourceInfo& resource, const codec::Value& object, WallTime now,
+           codec::Arena& arena, codec::Value& cells);
 
-// Printing of a custom resource, from a version of its CustomResourceDefinition. Made once, then shared.
+// Printing of a custom resource, from a version of its CustomResourceDefinition. Made once, then
+// shared.
 class CustomTable {
  public:
   // `version` is an element of spec.versions; columns whose path does not parse print nothing.
   explicit CustomTable(const codec::Value& version);
   const std::vector<Column>& columns() const { return columns_; }
-  void row(const codec::Value& object, WallTime now, codec::Arena& arena, codec::Value& cells) const;
+  void row(const codec::Value& object, WallTime now, codec::Arena& arena,
+           codec::Value& cells) const;
 
  private:
   std::vector<Column> columns_;

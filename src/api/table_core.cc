@@ -63,7 +63,9 @@ std::string eventSource(const Row& row) {
 }
 
 void event(Row& row) {
-  auto seen = [&](const Value& time, const Value& other) { return row.ageOf(time.isNull() ? other : time); };
+  auto seen = [&](const Value& time, const Value& other) {
+    return row.ageOf(time.isNull() ? other : time);
+  };
   const Value& series = row["series"];
   const Value& firstTime = either(row, "firstTimestamp", "deprecatedFirstTimestamp");
   const Value& lastTime = either(row, "lastTimestamp", "deprecatedLastTimestamp");
@@ -95,7 +97,9 @@ void namespaceRow(Row& row) {
 
 std::string nodeStatus(const Row& row) {
   const Value& ready = conditionOf(row["status"], "Ready");
-  std::string text = ready.isNull() ? "Unknown" : ready["status"].asString() == "True" ? "Ready" : "NotReady";
+  std::string text = ready.isNull()                         ? "Unknown"
+                     : ready["status"].asString() == "True" ? "Ready"
+                                                            : "NotReady";
   return row["spec"]["unschedulable"].asBool() ? text + ",SchedulingDisabled" : text;
 }
 
@@ -129,15 +133,20 @@ void node(Row& row) {
   row.text(address("ExternalIP"));
   row.textOr(info["osImage"], "<unknown>");
   std::string kernel = info["kernelVersion"].str(), architecture = info["architecture"].str();
-  if (kernel.empty()) kernel = "<unknown>";
-  else if (!architecture.empty()) kernel += concat(" (", architecture, ")");
+  if (kernel.empty())
+    kernel = "<unknown>";
+  else if (!architecture.empty())
+    kernel += concat(" (", architecture, ")");
   row.text(kernel);
   row.textOr(info["containerRuntimeVersion"], "<unknown>");
 }
 
 std::string accessModes(const Value& modes) {
   constexpr std::pair<std::string_view, std::string_view> shortNames[] = {
-      {"ReadWriteOnce", "RWO"}, {"ReadOnlyMany", "ROX"}, {"ReadWriteMany", "RWX"}, {"ReadWriteOncePod", "RWOP"}};
+      {"ReadWriteOnce", "RWO"},
+      {"ReadOnlyMany", "ROX"},
+      {"ReadWriteMany", "RWX"},
+      {"ReadWriteOncePod", "RWOP"}};
   std::vector<std::string> parts;
   for (const auto& [mode, name] : shortNames)
     for (const auto& item : modes.items())
@@ -181,7 +190,8 @@ void persistentVolume(Row& row) {
   row.text(accessModes(spec["accessModes"]));
   row.text(spec["persistentVolumeReclaimPolicy"]);
   row.text(phaseOf(row));
-  row.text(claim.isMap() ? concat(claim["namespace"].asString(), '/', claim["name"].asString()) : "");
+  row.text(claim.isMap() ? concat(claim["namespace"].asString(), '/', claim["name"].asString())
+                         : "");
   row.text(storageClass(row));
   row.textOr(spec["volumeAttributesClassName"], "<unset>");
   row.text(row["status"]["reason"]);
@@ -209,7 +219,8 @@ void resourceQuota(Row& row) {
   std::vector<std::string> requests, limits;
   const Value& used = row["status"]["used"];
   for (const auto& hard : row["status"]["hard"].members()) {
-    auto text = concat(hard.key, ": ", used.has(hard.key) ? used[hard.key].asString() : "0", '/', hard.value.asString());
+    auto text = concat(hard.key, ": ", used.has(hard.key) ? used[hard.key].asString() : "0", '/',
+                       hard.value.asString());
     (hard.key.starts_with("limits.") ? limits : requests).push_back(text);
   }
   row.name();
@@ -270,17 +281,23 @@ constexpr TablePrinter kPrinters[] = {
     {"events.k8s.io", "events", kEventColumns, event},
     {"", "namespaces", "Name:name Status Age", namespaceRow},
     {"", "nodes",
-     "Name:name Status Roles Age Version Internal-IP* External-IP* OS-Image* Kernel-Version* Container-Runtime*", node},
+     "Name:name Status Roles Age Version Internal-IP* External-IP* OS-Image* Kernel-Version* "
+     "Container-Runtime*",
+     node},
     {"", "persistentvolumeclaims",
-     "Name:name Status Volume Capacity Access_Modes StorageClass VolumeAttributesClass Age VolumeMode*",
+     "Name:name Status Volume Capacity Access_Modes StorageClass VolumeAttributesClass Age "
+     "VolumeMode*",
      persistentVolumeClaim},
     {"", "persistentvolumes",
-     "Name:name Capacity Access_Modes Reclaim_Policy Status Claim StorageClass VolumeAttributesClass Reason Age VolumeMode*",
+     "Name:name Capacity Access_Modes Reclaim_Policy Status Claim StorageClass "
+     "VolumeAttributesClass Reason Age VolumeMode*",
      persistentVolume},
-    {"", "pods", "Name:name Ready Status Restarts Age IP* Node* Nominated_Node* Readiness_Gates*", printPod},
+    {"", "pods", "Name:name Ready Status Restarts Age IP* Node* Nominated_Node* Readiness_Gates*",
+     printPod},
     {"", "podtemplates", "Name:name Containers Images Pod_Labels", podTemplate},
     {"", "replicationcontrollers",
-     "Name:name Desired:int Current:int Ready:int Age Containers* Images* Selector*", replicationController},
+     "Name:name Desired:int Current:int Ready:int Age Containers* Images* Selector*",
+     replicationController},
     {"", "resourcequotas", "Name:name Request Limit Age", resourceQuota},
     {"", "secrets", "Name:name Type Data Age", secret},
     {"", "serviceaccounts", "Name:name Age", nameAndAge},

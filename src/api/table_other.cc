@@ -13,13 +13,15 @@ void nameAndAge(Row& row) {
   row.age();
 }
 
-// ---- admission registration ------------------------------------------------------------------------------------------
+// ---- admission registration ---------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------
 
 void policyRow(Row& row, std::string_view list) {
   const Value& kind = row["spec"]["paramKind"];
   row.name();
   row.number(int64_t(row["spec"][list].size()));
-  row.text(kind.isMap() ? concat(kind["apiVersion"].asString(), '/', kind["kind"].asString()) : "<unset>");
+  row.text(kind.isMap() ? concat(kind["apiVersion"].asString(), '/', kind["kind"].asString())
+                        : "<unset>");
   row.age();
 }
 void mutatingPolicy(Row& row) { policyRow(row, "mutations"); }
@@ -45,15 +47,19 @@ void webhooks(Row& row) {
   row.age();
 }
 
-// ---- extensions of the API -------------------------------------------------------------------------------------------
+// ---- extensions of the API ----------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------
 
 void apiService(Row& row) {
   const Value& service = row["spec"]["service"];
   const Value& available = conditionOf(row["status"], "Available");
   std::string state = available.isNull() ? "Unknown" : available["status"].str();
-  if (!available.isNull() && state != "True") state += concat(" (", available["reason"].asString(), ")");
+  if (!available.isNull() && state != "True")
+    state += concat(" (", available["reason"].asString(), ")");
   row.name();
-  row.text(service.isMap() ? concat(service["namespace"].asString(), '/', service["name"].asString()) : "Local");
+  row.text(service.isMap()
+               ? concat(service["namespace"].asString(), '/', service["name"].asString())
+               : "Local");
   row.text(state);
   row.age();
 }
@@ -76,7 +82,8 @@ void customResourceDefinition(Row& row) {
 void storageVersion(Row& row) {
   std::vector<std::string> parts;
   for (const auto& version : row["status"]["storageVersions"].items())
-    parts.push_back(concat(version["apiServerID"].asString(), '=', version["encodingVersion"].asString()));
+    parts.push_back(
+        concat(version["apiServerID"].asString(), '=', version["encodingVersion"].asString()));
   row.name();
   row.textOr(row["status"]["commonEncodingVersion"], "<unset>");
   row.text(joinedWithMore(parts, 3, ","));
@@ -89,11 +96,13 @@ void storageVersionMigration(Row& row) {
   for (std::string_view type : {"Running", "Succeeded", "Failed"})
     if (conditionOf(row["status"], type)["status"].asString() == "True") state = type;
   row.name();
-  row.text(group.empty() ? resource["resource"].str() : concat(resource["resource"].asString(), '.', group));
+  row.text(group.empty() ? resource["resource"].str()
+                         : concat(resource["resource"].asString(), '.', group));
   row.text(state);
 }
 
-// ---- certificates ----------------------------------------------------------------------------------------------------
+// ---- certificates -------------------------------------------------------------------------------
+// ----------------------------------------------------------------------------------------------------
 
 void signingRequest(Row& row) {
   auto has = [&](std::string_view type) { return !conditionOf(row["status"], type).isNull(); };
@@ -120,12 +129,14 @@ void podCertificateRequest(Row& row) {
   for (std::string_view type : {"Issued", "Denied", "Failed"})
     if (conditionOf(row["status"], type)["status"].asString() == "True") state = type;
   row.name();
-  for (std::string_view field : {"podName", "serviceAccountName", "nodeName", "signerName"}) row.text(spec[field]);
+  for (std::string_view field : {"podName", "serviceAccountName", "nodeName", "signerName"})
+    row.text(spec[field]);
   row.text(state);
   row.text(labelsText(spec["unverifiedUserAnnotations"]));
 }
 
-// ---- networking ------------------------------------------------------------------------------------------------------
+// ---- networking ---------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------------------
 
 void ingress(Row& row) {
   const Value& spec = row["spec"];
@@ -145,7 +156,8 @@ void ingressClass(Row& row) {
   std::string text = "<none>";
   if (parameters.isMap()) {
     text = parameters["kind"].str();
-    if (!parameters["apiGroup"].asString().empty()) text += concat('.', parameters["apiGroup"].asString());
+    if (!parameters["apiGroup"].asString().empty())
+      text += concat('.', parameters["apiGroup"].asString());
     text += concat('/', parameters["name"].asString());
   }
   row.name();
@@ -193,7 +205,8 @@ void endpointSlice(Row& row) {
   row.age();
 }
 
-// ---- policy, RBAC ----------------------------------------------------------------------------------------------------
+// ---- policy, RBAC -------------------------------------------------------------------------------
+// ----------------------------------------------------------------------------------------------------
 
 void disruptionBudget(Row& row) {
   auto orNone = [](const Value& value) { return value.isNull() ? "N/A" : numberText(value); };
@@ -211,7 +224,8 @@ void roleBinding(Row& row) {
     std::string_view kind = subject["kind"].asString();
     if (kind == "User") users.push_back(name);
     if (kind == "Group") groups.push_back(name);
-    if (kind == "ServiceAccount") accounts.push_back(concat(subject["namespace"].asString(), '/', name));
+    if (kind == "ServiceAccount")
+      accounts.push_back(concat(subject["namespace"].asString(), '/', name));
   }
   row.name();
   row.text(concat(row["roleRef"]["kind"].asString(), '/', row["roleRef"]["name"].asString()));
@@ -221,19 +235,22 @@ void roleBinding(Row& row) {
   row.text(join(accounts, ", "));
 }
 
-// ---- storage ---------------------------------------------------------------------------------------------------------
+// ---- storage ------------------------------------------------------------------------------------
+// ---------------------------------------------------------------------------------------------------------
 
 void csiDriver(Row& row) {
   const Value& spec = row["spec"];
   std::vector<std::string> audiences;
-  for (const auto& request : spec["tokenRequests"].items()) audiences.push_back(request["audience"].str());
+  for (const auto& request : spec["tokenRequests"].items())
+    audiences.push_back(request["audience"].str());
   row.name();
   row.boolean(spec["attachRequired"].isNull() || spec["attachRequired"].asBool());
   row.boolean(spec["podInfoOnMount"].asBool());
   row.boolean(spec["storageCapacity"].asBool());
   row.text(audiences.empty() ? "<unset>" : join(audiences, ","));
   row.boolean(spec["requiresRepublish"].asBool());
-  row.text(spec["volumeLifecycleModes"].empty() ? "<none>" : joinTexts(spec["volumeLifecycleModes"], ","));
+  row.text(spec["volumeLifecycleModes"].empty() ? "<none>"
+                                                : joinTexts(spec["volumeLifecycleModes"], ","));
   row.age();
 }
 
@@ -245,8 +262,9 @@ void csiNode(Row& row) {
 
 void storageClass(Row& row) {
   const Value& annotations = row["metadata"]["annotations"];
-  bool isDefault = annotations["storageclass.kubernetes.io/is-default-class"].asString() == "true" ||
-                   annotations["storageclass.beta.kubernetes.io/is-default-class"].asString() == "true";
+  bool isDefault =
+      annotations["storageclass.kubernetes.io/is-default-class"].asString() == "true" ||
+      annotations["storageclass.beta.kubernetes.io/is-default-class"].asString() == "true";
   row.text(concat(row["metadata"]["name"].asString(), isDefault ? " (default)" : ""));
   row.text(row["provisioner"]);
   row.textOr(row["reclaimPolicy"], "Delete");
@@ -270,7 +288,8 @@ void volumeAttributesClass(Row& row) {
   row.age();
 }
 
-// ---- scheduling, coordination, node ----------------------------------------------------------------------------------
+// ---- scheduling, coordination, node -------------------------------------------------------------
+// ----------------------------------------------------------------------------------
 
 void priorityClass(Row& row) {
   row.name();
@@ -288,7 +307,8 @@ void lease(Row& row) {
 
 void leaseCandidate(Row& row) {
   row.name();
-  for (std::string_view field : {"leaseName", "binaryVersion", "emulationVersion"}) row.text(row["spec"][field]);
+  for (std::string_view field : {"leaseName", "binaryVersion", "emulationVersion"})
+    row.text(row["spec"][field]);
   row.age();
 }
 
@@ -298,7 +318,8 @@ void runtimeClass(Row& row) {
   row.age();
 }
 
-// ---- devices ---------------------------------------------------------------------------------------------------------
+// ---- devices ------------------------------------------------------------------------------------
+// ---------------------------------------------------------------------------------------------------------
 
 void deviceTaintRule(Row& row) {
   const Value& taint = row["spec"]["taint"];
@@ -335,7 +356,8 @@ void resourceSlice(Row& row) {
 void resourcePoolStatusRequest(Row& row) {
   const Value& status = row["status"];
   int64_t sums[4] = {}, errors = 0;
-  constexpr std::string_view fields[] = {"totalDevices", "availableDevices", "allocatedDevices", "unavailableDevices"};
+  constexpr std::string_view fields[] = {"totalDevices", "availableDevices", "allocatedDevices",
+                                         "unavailableDevices"};
   for (const auto& pool : status["pools"].items()) {
     for (size_t i = 0; i < 4; ++i) sums[i] += pool[fields[i]].asInt();
     errors += !pool["validationError"].asString().empty();
@@ -350,7 +372,8 @@ void resourcePoolStatusRequest(Row& row) {
   row.text(complete ? row.ageOf(conditionOf(status, "Complete")["lastTransitionTime"]) : "");
 }
 
-// ---- flow control ----------------------------------------------------------------------------------------------------
+// ---- flow control -------------------------------------------------------------------------------
+// ----------------------------------------------------------------------------------------------------
 
 void flowSchema(Row& row) {
   const Value& dangling = conditionOf(row["status"], "Dangling");
@@ -368,38 +391,49 @@ void priorityLevel(Row& row) {
   const Value& queuing = spec["limited"]["limitResponse"]["queuing"];
   row.name();
   row.text(spec["type"]);
-  auto numberOrNone = [&](const Value& value) { value.isInt() ? row.number(value) : row.text("<none>"); };
+  auto numberOrNone = [&](const Value& value) {
+    value.isInt() ? row.number(value) : row.text("<none>");
+  };
   numberOrNone(body["nominalConcurrencyShares"]);
-  for (std::string_view field : {"queues", "handSize", "queueLengthLimit"}) numberOrNone(queuing[field]);
+  for (std::string_view field : {"queues", "handSize", "queueLengthLimit"})
+    numberOrNone(queuing[field]);
   row.age();
 }
 
 constexpr std::string_view kBindingColumns = "Name:name Role Age Users* Groups* ServiceAccounts*";
 constexpr std::string_view kAdmission = "admissionregistration.k8s.io";
 constexpr TablePrinter kPrinters[] = {
-    {kAdmission, "mutatingadmissionpolicies", "Name:name Mutations:int ParamKind Age", mutatingPolicy},
-    {kAdmission, "mutatingadmissionpolicybindings", "Name:name PolicyName ParamRef Age", policyBinding},
+    {kAdmission, "mutatingadmissionpolicies", "Name:name Mutations:int ParamKind Age",
+     mutatingPolicy},
+    {kAdmission, "mutatingadmissionpolicybindings", "Name:name PolicyName ParamRef Age",
+     policyBinding},
     {kAdmission, "mutatingwebhookconfigurations", "Name:name Webhooks:int Age", webhooks},
-    {kAdmission, "validatingadmissionpolicies", "Name:name Validations:int ParamKind Age", validatingPolicy},
-    {kAdmission, "validatingadmissionpolicybindings", "Name:name PolicyName ParamRef Age", policyBinding},
+    {kAdmission, "validatingadmissionpolicies", "Name:name Validations:int ParamKind Age",
+     validatingPolicy},
+    {kAdmission, "validatingadmissionpolicybindings", "Name:name PolicyName ParamRef Age",
+     policyBinding},
     {kAdmission, "validatingwebhookconfigurations", "Name:name Webhooks:int Age", webhooks},
     {"apiextensions.k8s.io", "customresourcedefinitions",
-     "Name:name Scope Versions Created_At:date Group* Kind* ShortNames* Established:bool*", customResourceDefinition},
+     "Name:name Scope Versions Created_At:date Group* Kind* ShortNames* Established:bool*",
+     customResourceDefinition},
     {"apiregistration.k8s.io", "apiservices", "Name:name Service Available Age", apiService},
     {"certificates.k8s.io", "certificatesigningrequests",
      "Name:name Age SignerName Requestor RequestedDuration Condition", signingRequest},
     {"certificates.k8s.io", "clustertrustbundles", "Name:name SignerName", clusterTrustBundle},
     {"certificates.k8s.io", "podcertificaterequests",
-     "Name:name PodName ServiceAccountName NodeName SignerName State UnverifiedUserAnnotations", podCertificateRequest},
+     "Name:name PodName ServiceAccountName NodeName SignerName State UnverifiedUserAnnotations",
+     podCertificateRequest},
     {"coordination.k8s.io", "leases", "Name:name Holder Age", lease},
-    {"coordination.k8s.io", "leasecandidates", "Name:name LeaseName BinaryVersion EmulationVersion Age", leaseCandidate},
-    {"discovery.k8s.io", "endpointslices", "Name:name AddressType Ports Endpoints Age", endpointSlice},
+    {"coordination.k8s.io", "leasecandidates",
+     "Name:name LeaseName BinaryVersion EmulationVersion Age", leaseCandidate},
+    {"discovery.k8s.io", "endpointslices", "Name:name AddressType Ports Endpoints Age",
+     endpointSlice},
     {"flowcontrol.apiserver.k8s.io", "flowschemas",
      "Name:name PriorityLevel MatchingPrecedence DistinguisherMethod Age MissingPL", flowSchema},
     {"flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations",
      "Name:name Type NominalConcurrencyShares Queues HandSize QueueLengthLimit Age", priorityLevel},
-    {"internal.apiserver.k8s.io", "storageversions", "Name:name CommonEncodingVersion StorageVersions Age",
-     storageVersion},
+    {"internal.apiserver.k8s.io", "storageversions",
+     "Name:name CommonEncodingVersion StorageVersions Age", storageVersion},
     {"networking.k8s.io", "ingressclasses", "Name:name Controller Parameters Age", ingressClass},
     {"networking.k8s.io", "ingresses", "Name:name Class Hosts Address Ports Age", ingress},
     // As upstream: the row has one cell more, the age, than the table has columns.
@@ -407,29 +441,35 @@ constexpr TablePrinter kPrinters[] = {
     {"networking.k8s.io", "networkpolicies", "Name:name Pod-Selector Age", networkPolicy},
     {"networking.k8s.io", "servicecidrs", "Name:name CIDRs Age", serviceCidr},
     {"node.k8s.io", "runtimeclasses", "Name:name Handler Age", runtimeClass},
-    {"policy", "poddisruptionbudgets", "Name:name Min_Available Max_Unavailable Allowed_Disruptions:int Age",
-     disruptionBudget},
+    {"policy", "poddisruptionbudgets",
+     "Name:name Min_Available Max_Unavailable Allowed_Disruptions:int Age", disruptionBudget},
     {"rbac.authorization.k8s.io", "clusterrolebindings", kBindingColumns, roleBinding},
     {"rbac.authorization.k8s.io", "rolebindings", kBindingColumns, roleBinding},
     {"resource.k8s.io", "deviceclasses", "Name:name Age", nameAndAge},
-    {"resource.k8s.io", "devicetaintrules", "Name:name Key Value Effect TimeAdded Age", deviceTaintRule},
+    {"resource.k8s.io", "devicetaintrules", "Name:name Key Value Effect TimeAdded Age",
+     deviceTaintRule},
     {"resource.k8s.io", "resourceclaims", "Name:name State Age", resourceClaim},
     {"resource.k8s.io", "resourceclaimtemplates", "Name:name Age", nameAndAge},
     {"resource.k8s.io", "resourceslices", "Name:name Node Driver Pool Age", resourceSlice},
     {"resource.k8s.io", "resourcepoolstatusrequests",
      "Name:name Driver Total Available Allocated Unavailable Errors Pools:int Status Completed",
      resourcePoolStatusRequest},
-    {"scheduling.k8s.io", "priorityclasses", "Name:name Value:int Global-Default:bool Age PreemptionPolicy",
-     priorityClass},
+    {"scheduling.k8s.io", "priorityclasses",
+     "Name:name Value:int Global-Default:bool Age PreemptionPolicy", priorityClass},
     {"storage.k8s.io", "csidrivers",
-     "Name:name AttachRequired:bool PodInfoOnMount:bool StorageCapacity:bool TokenRequests RequiresRepublish:bool Modes Age",
+     "Name:name AttachRequired:bool PodInfoOnMount:bool StorageCapacity:bool TokenRequests "
+     "RequiresRepublish:bool Modes Age",
      csiDriver},
     {"storage.k8s.io", "csinodes", "Name:name Drivers:int Age", csiNode},
-    {"storage.k8s.io", "storageclasses", "Name:name Provisioner ReclaimPolicy VolumeBindingMode AllowVolumeExpansion Age",
+    {"storage.k8s.io", "storageclasses",
+     "Name:name Provisioner ReclaimPolicy VolumeBindingMode AllowVolumeExpansion Age",
      storageClass},
-    {"storage.k8s.io", "volumeattachments", "Name:name Attacher:name PV Node Attached:bool Age", volumeAttachment},
-    {"storage.k8s.io", "volumeattributesclasses", "Name:name DriverName Age", volumeAttributesClass},
-    {"storagemigration.k8s.io", "storageversionmigrations", "Name Resource Status", storageVersionMigration},
+    {"storage.k8s.io", "volumeattachments", "Name:name Attacher:name PV Node Attached:bool Age",
+     volumeAttachment},
+    {"storage.k8s.io", "volumeattributesclasses", "Name:name DriverName Age",
+     volumeAttributesClass},
+    {"storagemigration.k8s.io", "storageversionmigrations", "Name Resource Status",
+     storageVersionMigration},
 };
 }  // namespace
 

@@ -9,14 +9,17 @@ using codec::Value;
 namespace {
 class PodSummary {
  public:
-  explicit PodSummary(const Row& row) : pod_(row.object()), spec_(pod_["spec"]), status_(pod_["status"]) {
+  explicit PodSummary(const Row& row)
+      : pod_(row.object()), spec_(pod_["spec"]), status_(pod_["status"]) {
     total_ = int64_t(spec_["containers"].size());
-    reason_ = status_["reason"].asString().empty() ? status_["phase"].str() : status_["reason"].str();
+    reason_ =
+        status_["reason"].asString().empty() ? status_["phase"].str() : status_["reason"].str();
     const Value& scheduled = conditionOf(status_, "PodScheduled");
     if (scheduled["reason"].asString() == "SchedulingGated") reason_ = "SchedulingGated";
     for (const auto& container : spec_["initContainers"].items()) total_ += isSidecar(container);
     bool initializing = readInitContainers();
-    if (!initializing || conditionOf(status_, "Initialized")["status"].asString() == "True") readContainers();
+    if (!initializing || conditionOf(status_, "Initialized")["status"].asString() == "True")
+      readContainers();
     if (row.deleting()) {
       std::string_view phase = status_["phase"].asString();
       if (status_["reason"].asString() == "NodeLost")
@@ -34,7 +37,9 @@ class PodSummary {
   }
 
  private:
-  static bool isSidecar(const Value& container) { return container["restartPolicy"].asString() == "Always"; }
+  static bool isSidecar(const Value& container) {
+    return container["restartPolicy"].asString() == "Always";
+  }
   bool isSidecarNamed(std::string_view name) const {
     for (const auto& container : spec_["initContainers"].items())
       if (container["name"].asString() == name) return isSidecar(container);
@@ -101,7 +106,8 @@ class PodSummary {
     }
     // One container has ended, another still runs.
     if (reason_ == "Completed" && running)
-      reason_ = conditionOf(status_, "Ready")["status"].asString() == "True" ? "Running" : "NotReady";
+      reason_ =
+          conditionOf(status_, "Ready")["status"].asString() == "True" ? "Running" : "NotReady";
   }
 
   const Value& pod_;
@@ -116,7 +122,8 @@ std::string readinessGates(const Value& pod) {
   if (gates.empty()) return "<none>";
   int64_t met = 0;
   for (const auto& gate : gates.items())
-    met += conditionOf(pod["status"], gate["conditionType"].asString())["status"].asString() == "True";
+    met +=
+        conditionOf(pod["status"], gate["conditionType"].asString())["status"].asString() == "True";
   return concat(met, '/', gates.size());
 }
 }  // namespace

@@ -57,7 +57,8 @@ std::string labelsText(const codec::Value& labels);
 std::string selectorText(const codec::Value& selector);
 void containerColumns(Row& row, const codec::Value& podSpec);  // names, images
 // The first `limit` parts, and how many more there are.
-std::string joinedWithMore(const std::vector<std::string>& parts, size_t limit, std::string_view separator);
+std::string joinedWithMore(const std::vector<std::string>& parts, size_t limit,
+                           std::string_view separator);
 std::string joinTexts(const codec::Value& list, std::string_view separator);
 // The condition of that type, or Null.
 const codec::Value& conditionOf(const codec::Value& status, std::string_view type);

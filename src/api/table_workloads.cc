@@ -12,7 +12,8 @@ void controllerRevision(Row& row) {
   for (const auto& reference : row["metadata"]["ownerReferences"].items()) {
     if (!reference["controller"].asBool()) continue;
     std::string kind = toLower(reference["kind"].asString());
-    if (auto group = cut(reference["apiVersion"].asString(), "/")) kind += concat('.', group->first);
+    if (auto group = cut(reference["apiVersion"].asString(), "/"))
+      kind += concat('.', group->first);
     owner = concat(kind, '/', reference["name"].asString());
   }
   row.name();
@@ -78,7 +79,9 @@ void cronJob(Row& row) {
 }
 
 std::string_view jobStatus(const Row& row) {
-  auto is = [&](std::string_view type) { return conditionOf(row["status"], type)["status"].asString() == "True"; };
+  auto is = [&](std::string_view type) {
+    return conditionOf(row["status"], type)["status"].asString() == "True";
+  };
   if (is("Complete")) return "Complete";
   if (is("Failed")) return "Failed";
   if (row.deleting()) return "Terminating";
@@ -112,10 +115,12 @@ void job(Row& row) {
   row.text(selectorText(row["spec"]["selector"]));
 }
 
-// ---- HorizontalPodAutoscaler -----------------------------------------------------------------------------------------
+// ---- HorizontalPodAutoscaler --------------------------------------------------------------------
+// -----------------------------------------------------------------------------------------
 
 std::string orUnknown(const Value& value) {
-  return value.isNull() || (value.isString() && value.asString().empty()) ? "<unknown>" : numberText(value);
+  return value.isNull() || (value.isString() && value.asString().empty()) ? "<unknown>"
+                                                                          : numberText(value);
 }
 std::string percent(const Value& value, std::string_view absent) {
   return value.isNull() ? std::string(absent) : concat(value.asInt(), '%');
@@ -139,12 +144,17 @@ std::string metricText(const Value& spec, const Value& status) {
   bool average = !target["averageValue"].isNull();
   if (resource) {
     std::string name = source["name"].str();
-    if (average) return concat(name, ": ", orUnknown(current["averageValue"]), '/', numberText(target["averageValue"]));
+    if (average)
+      return concat(name, ": ", orUnknown(current["averageValue"]), '/',
+                    numberText(target["averageValue"]));
     return concat(name, ": ", percent(current["averageUtilization"], "<unknown>"), '/',
                   percent(target["averageUtilization"], "<auto>"));
   }
-  if (type == "Pods") return concat(orUnknown(current["averageValue"]), '/', numberText(target["averageValue"]));
-  if (average) return concat(orUnknown(current["averageValue"]), '/', numberText(target["averageValue"]), " (avg)");
+  if (type == "Pods")
+    return concat(orUnknown(current["averageValue"]), '/', numberText(target["averageValue"]));
+  if (average)
+    return concat(orUnknown(current["averageValue"]), '/', numberText(target["averageValue"]),
+                  " (avg)");
   return concat(orUnknown(current["value"]), '/', numberText(target["value"]));
 }
 
@@ -152,8 +162,9 @@ std::vector<std::string> metrics(const Row& row) {
   const Value& spec = row["spec"];
   std::vector<std::string> out;
   if (spec["targetCPUUtilizationPercentage"].isInt())  // autoscaling/v1
-    out.push_back(concat("cpu: ", percent(row["status"]["currentCPUUtilizationPercentage"], "<unknown>"), '/',
-                         percent(spec["targetCPUUtilizationPercentage"], "")));
+    out.push_back(
+        concat("cpu: ", percent(row["status"]["currentCPUUtilizationPercentage"], "<unknown>"), '/',
+               percent(spec["targetCPUUtilizationPercentage"], "")));
   for (size_t i = 0; i < spec["metrics"].size(); ++i)
     out.push_back(metricText(spec["metrics"].at(i), row["status"]["currentMetrics"].at(i)));
   return out;
@@ -172,19 +183,26 @@ void horizontalPodAutoscaler(Row& row) {
   row.age();
 }
 
-constexpr std::string_view kAutoscalerColumns = "Name:name Reference Targets MinPods MaxPods Replicas Age";
+constexpr std::string_view kAutoscalerColumns =
+    "Name:name Reference Targets MinPods MaxPods Replicas Age";
 constexpr TablePrinter kPrinters[] = {
     {"apps", "controllerrevisions", "Name:name Controller Revision Age", controllerRevision},
     {"apps", "daemonsets",
-     "Name:name Desired:int Current:int Ready:int Up-to-date:int Available:int Node_Selector Age Containers* Images* Selector*",
+     "Name:name Desired:int Current:int Ready:int Up-to-date:int Available:int Node_Selector Age "
+     "Containers* Images* Selector*",
      daemonSet},
-    {"apps", "deployments", "Name:name Ready Up-to-date Available Age Containers* Images* Selector*", deployment},
-    {"apps", "replicasets", "Name:name Desired:int Current:int Ready:int Age Containers* Images* Selector*", replicaSet},
+    {"apps", "deployments",
+     "Name:name Ready Up-to-date Available Age Containers* Images* Selector*", deployment},
+    {"apps", "replicasets",
+     "Name:name Desired:int Current:int Ready:int Age Containers* Images* Selector*", replicaSet},
     {"apps", "statefulsets", "Name:name Ready Age Containers* Images*", statefulSet},
     {"autoscaling", "horizontalpodautoscalers", kAutoscalerColumns, horizontalPodAutoscaler},
     {"batch", "cronjobs",
-     "Name:name Schedule Timezone Suspend:bool Active:int Last_Schedule Age Containers* Images* Selector*", cronJob},
-    {"batch", "jobs", "Name:name Status Completions Duration Age Containers* Images* Selector*", job},
+     "Name:name Schedule Timezone Suspend:bool Active:int Last_Schedule Age Containers* Images* "
+     "Selector*",
+     cronJob},
+    {"batch", "jobs", "Name:name Status Completions Duration Age Containers* Images* Selector*",
+     job},
 };
 }  // namespace
 

@@ -47,7 +47,8 @@ struct ScalarOf<T*> {
   using type = T;
 };
 
-// ---- tree -> struct --------------------------------------------------------------------------------------------------
+// ---- tree -> struct -----------------------------------------------------------------------------
+// --------------------------------------------------------------------------------------------------
 
 bool read(const Value& v, FieldKind, bool& out) {
   out = v.asBool();
@@ -123,7 +124,9 @@ class StructReader {
   }
 
  private:
-  static Error wrongKind(const FieldInfo& info) { return badRequest(concat("wrong kind of value for ", info.json)); }
+  static Error wrongKind(const FieldInfo& info) {
+    return badRequest(concat("wrong kind of value for ", info.json));
+  }
 
   static Status field(const TypeBinding& binding, size_t index, const Value& value, void* into) {
     const FieldInfo& info = binding.type->fields[index];
@@ -132,7 +135,8 @@ class StructReader {
     return at.binding ? messages(info, *at.binding, value, to) : scalars(info, value, to);
   }
 
-  static Status messages(const FieldInfo& info, const TypeBinding& binding, const Value& value, void* to) {
+  static Status messages(const FieldInfo& info, const TypeBinding& binding, const Value& value,
+                         void* to) {
     switch (info.cardinality) {
       case Cardinality::Single:
         return message(binding, value, to);
@@ -187,7 +191,8 @@ class StructReader {
   }
 };
 
-// ---- struct -> tree --------------------------------------------------------------------------------------------------
+// ---- struct -> tree -----------------------------------------------------------------------------
+// --------------------------------------------------------------------------------------------------
 
 class TreeWriter {
  public:
@@ -233,7 +238,8 @@ class TreeWriter {
         if (count == 0) return Value::null();
         Value list = Value::list();
         list.reserve(arena_, count);
-        for (size_t i = 0; i < count; ++i) list.push(arena_, message(binding, binding.element(value, i)));
+        for (size_t i = 0; i < count; ++i)
+          list.push(arena_, message(binding, binding.element(value, i)));
         return list;
       }
       case Cardinality::Map: {
@@ -244,7 +250,8 @@ class TreeWriter {
         } context{*this, binding, Value::null()};
         binding.each(value, &context, [](void* opaque, std::string_view key, const void* element) {
           auto& c = *static_cast<Context*>(opaque);
-          c.map.append(c.writer.arena_, c.writer.arena_.copy(key), c.writer.message(c.binding, element));
+          c.map.append(c.writer.arena_, c.writer.arena_.copy(key),
+                       c.writer.message(c.binding, element));
         });
         return context.map;
       }
@@ -288,7 +295,8 @@ class TreeWriter {
         }
         case Cardinality::List: {
           Value list;
-          for (const auto& item : *static_cast<const std::vector<T>*>(value)) list.push(arena_, make(info.kind, item));
+          for (const auto& item : *static_cast<const std::vector<T>*>(value))
+            list.push(arena_, make(info.kind, item));
           return list;
         }
         case Cardinality::Map: {

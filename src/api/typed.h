@@ -53,11 +53,11 @@ struct Containers {
   }
 };
 
-// Fills *into (a fresh struct of binding.type). Unknown fields are skipped; a wrong kind of value is an error with its
-// path. The tree is as the API server or a client's decoder left it.
+// Fills *into (a fresh struct of binding.type). Unknown fields are skipped; a wrong kind of value
+// is an error with its path. The tree is as the API server or a client's decoder left it.
 Status fromValue(const TypeBinding& binding, const codec::Value& value, void* into);
-// The JSON form of the struct: zero and empty fields are left out as the tables say. A kind gets its apiVersion and kind
-// (at the root only).
+// The JSON form of the struct: zero and empty fields are left out as the tables say. A kind gets
+// its apiVersion and kind (at the root only).
 codec::Value toValue(const TypeBinding& binding, const void* from, codec::Arena& arena);
 
 template <class T>

@@ -24,7 +24,8 @@ std::string gunzip(const std::string& path) {
 }
 
 const api::TypeInfo* typeOf(const Value& object) {
-  std::string_view version = object["apiVersion"].asString(), group, kind = object["kind"].asString();
+  std::string_view version = object["apiVersion"].asString(), group,
+                   kind = object["kind"].asString();
   if (auto parts = cut(version, "/")) std::tie(group, version) = *parts;
   const api::TypeInfo* type = api::findKind(group, version, kind);
   return type ? type : api::findKind("meta.k8s.io", "v1", kind);
@@ -49,26 +50,31 @@ void check(const Case& c, codec::Arena& arena, Tally& tally) {
   std::string raw;
   if (auto status = api::encodeProtobuf(conformed, *type, raw); !status.ok())
     return tally.fail(c.name, status.error().message());
-  std::string wrapped = api::wrapProtobuf(c.json["apiVersion"].asString(), c.json["kind"].asString(), raw);
+  std::string wrapped =
+      api::wrapProtobuf(c.json["apiVersion"].asString(), c.json["kind"].asString(), raw);
   if (wrapped != expected) {
-    size_t at = size_t(std::mismatch(wrapped.begin(), wrapped.end(), expected.begin(), expected.end()).first - wrapped.begin());
-    return tally.fail(c.name, concat("encoding differs at byte ", at, " of ", expected.size(), "\n  ours ",
-                                     hexEncode(wrapped.substr(at, 40)), "\n  want ", hexEncode(expected.substr(at, 40)),
-                                     "\n  after ", skiff::quoted(wrapped.substr(at > 40 ? at - 40 : 0, 40))));
+    size_t at = size_t(
+        std::mismatch(wrapped.begin(), wrapped.end(), expected.begin(), expected.end()).first -
+        wrapped.begin());
+    return tally.fail(c.name, concat("encoding differs at byte ", at, " of ", expected.size(),
+                                     "\n  ours ", hexEncode(wrapped.substr(at, 40)), "\n  want ",
+                                     hexEncode(expected.substr(at, 40)), "\n  after ",
+                                     skiff::quoted(wrapped.substr(at > 40 ? at - 40 : 0, 40))));
   }
   if (!c.decodable) return tally.pass();
   auto envelope = api::unwrapProtobuf(expected);
   if (!envelope.ok()) return tally.fail(c.name, envelope.error().message());
   auto decoded = api::decodeProtobuf(envelope->raw, *type, arena);
   if (!decoded.ok()) return tally.fail(c.name, decoded.error().message());
-  // The recorded JSON is that of the same object: conforming it must have changed nothing but the order.
+  // The recorded JSON is that of the same object: conforming it must have changed nothing but the
+  // order.
   Value want = c.json.clone(arena);
   if (!(*decoded == want) && codec::toJsonSorted(*decoded) != codec::toJsonSorted(want))
-    return tally.fail(c.name, concat("decoding differs\n  ours ", codec::toJsonSorted(*decoded), "\n  want ",
-                                     codec::toJsonSorted(want)));
+    return tally.fail(c.name, concat("decoding differs\n  ours ", codec::toJsonSorted(*decoded),
+                                     "\n  want ", codec::toJsonSorted(want)));
   if (!(conformed == want))
-    return tally.fail(c.name, concat("conform differs\n  ours ", codec::toJsonSorted(conformed), "\n  want ",
-                                     codec::toJsonSorted(want)));
+    return tally.fail(c.name, concat("conform differs\n  ours ", codec::toJsonSorted(conformed),
+                                     "\n  want ", codec::toJsonSorted(want)));
   tally.pass();
 }
 }  // namespace
@@ -83,17 +89,22 @@ void runCodec(const std::string& facts, Tally& tally) {
       continue;
     }
     const Value& v = *parsed;
-    Case c{concat(v["apiVersion"].asString(), " ", v["kind"].asString(), " ", v["variant"].asString()), v["json"],
-           v["protobuf"].asString()};
+    Case c{
+        concat(v["apiVersion"].asString(), " ", v["kind"].asString(), " ", v["variant"].asString()),
+        v["json"], v["protobuf"].asString()};
     if (wanted(tally, c.name)) check(c, arena, tally);
   }
   std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(facts + "/golden/protobuf")) files.push_back(entry.path());
+  for (const auto& entry : std::filesystem::directory_iterator(facts + "/golden/protobuf"))
+    files.push_back(entry.path());
   std::sort(files.begin(), files.end());
   for (const auto& path : files) {
     std::string name = path.stem().string();
-    // Watch streams are frames, not objects; the rules review holds the answers to two requests, which differ in order.
-    if (name.starts_with("special-watch") || name == "review-selfsubjectrules" || !wanted(tally, name)) continue;
+    // Watch streams are frames, not objects; the rules review holds the answers to two requests,
+    // which differ in order.
+    if (name.starts_with("special-watch") || name == "review-selfsubjectrules" ||
+        !wanted(tally, name))
+      continue;
     codec::Arena arena;
     auto parsed = codec::parseJson(readFile(path.string()), arena);
     if (!parsed.ok()) {

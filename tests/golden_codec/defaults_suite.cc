@@ -1,4 +1,5 @@
-// An object as a client sends it -> the object as the server answers, less what the registry and admission fill in.
+// An object as a client sends it -> the object as the server answers, less what the registry and
+// admission fill in.
 #include <algorithm>
 #include <filesystem>
 
@@ -17,10 +18,12 @@ bool isPlaceholder(const Value& value) {
 }
 
 // Paths at which the recorded object is not what defaulting made of the input.
-void compare(const Value& ours, const Value& want, const std::string& path, std::vector<std::string>& out) {
+void compare(const Value& ours, const Value& want, const std::string& path,
+             std::vector<std::string>& out) {
   if (ours.isMap() && want.isMap()) {
     for (const auto& member : ours.members())
-      if (!want.has(member.key)) out.push_back(concat("+", path, ".", member.key, "=", codec::toJson(member.value)));
+      if (!want.has(member.key))
+        out.push_back(concat("+", path, ".", member.key, "=", codec::toJson(member.value)));
     for (const auto& member : want.members()) {
       std::string below = concat(path, ".", member.key);
       if (const Value* mine = ours.find(member.key))
@@ -31,7 +34,8 @@ void compare(const Value& ours, const Value& want, const std::string& path, std:
     return;
   }
   if (ours.isList() && want.isList() && ours.size() == want.size()) {
-    for (size_t i = 0; i < ours.size(); ++i) compare(ours.at(i), want.at(i), concat(path, "[", i, "]"), out);
+    for (size_t i = 0; i < ours.size(); ++i)
+      compare(ours.at(i), want.at(i), concat(path, "[", i, "]"), out);
     return;
   }
   if (!(ours == want) && !isPlaceholder(want))
@@ -40,12 +44,16 @@ void compare(const Value& ours, const Value& want, const std::string& path, std:
 // What the registry's strategies add to an object on creation, beyond defaulting.
 bool isOfRegistry(std::string_view difference) {
   for (std::string_view prefix :
-       {"-.metadata.namespace=", "-.metadata.generation=", "-.status.phase=", "-.status.qosClass=", "-.status.conditions=",
-        "~.status.storedVersions ", "-.spec.finalizers=", "-.metadata.annotations={\"deprecated.daemonset",
-        "-.metadata.labels={\"batch.kubernetes.io/", "-.spec.selector={\"matchLabels\":{\"batch.kubernetes.io/",
-        "-.spec.template.metadata.labels={\"batch.kubernetes.io/", "-.spec.clusterIPs=", "-.spec.ipFamilies=",
-        "-.spec.ipFamilyPolicy=", "-.spec.dataSourceRef=", "~.spec.topologySpreadConstraints[1].labelSelector",
-        "-.spec.affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].labelSelector.matchExpressions="})
+       {"-.metadata.namespace=", "-.metadata.generation=", "-.status.phase=", "-.status.qosClass=",
+        "-.status.conditions=", "~.status.storedVersions ",
+        "-.spec.finalizers=", "-.metadata.annotations={\"deprecated.daemonset",
+        "-.metadata.labels={\"batch.kubernetes.io/",
+        "-.spec.selector={\"matchLabels\":{\"batch.kubernetes.io/",
+        "-.spec.template.metadata.labels={\"batch.kubernetes.io/",
+        "-.spec.clusterIPs=", "-.spec.ipFamilies=", "-.spec.ipFamilyPolicy=",
+        "-.spec.dataSourceRef=", "~.spec.topologySpreadConstraints[1].labelSelector",
+        "-.spec.affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[0]."
+        "labelSelector.matchExpressions="})
     if (difference.starts_with(prefix)) return true;
   return false;
 }
@@ -53,7 +61,8 @@ bool isOfRegistry(std::string_view difference) {
 
 void runDefaults(const std::string& facts, Tally& tally) {
   std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(facts + "/golden/defaults")) files.push_back(entry.path());
+  for (const auto& entry : std::filesystem::directory_iterator(facts + "/golden/defaults"))
+    files.push_back(entry.path());
   std::sort(files.begin(), files.end());
   for (const auto& path : files) {
     std::string name = path.stem().string();

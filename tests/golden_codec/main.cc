@@ -19,7 +19,9 @@ std::string readFile(const std::string& path) {
   return text.str();
 }
 
-bool wanted(const Tally& tally, std::string_view name) { return tally.only.empty() || tally.only == name; }
+bool wanted(const Tally& tally, std::string_view name) {
+  return tally.only.empty() || tally.only == name;
+}
 
 }  // namespace skiff::golden
 
@@ -34,8 +36,8 @@ int main(int argc, char** argv) {
     void (*run)(const std::string&, Tally&);
   };
   int failed = 0;
-  for (const Suite& suite : {Suite{"codec", runCodec}, Suite{"defaults", runDefaults}, Suite{"tables", runTables},
-                             Suite{"openapi", runOpenApi}}) {
+  for (const Suite& suite : {Suite{"codec", runCodec}, Suite{"defaults", runDefaults},
+                             Suite{"tables", runTables}, Suite{"openapi", runOpenApi}}) {
     Tally tally{.only = argc > 2 ? argv[2] : ""};
     suite.run(argv[1], tally);
     std::printf("%s: %d passed, %d failed\n", suite.name, tally.passed, tally.failed);

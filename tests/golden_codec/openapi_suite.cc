@@ -25,7 +25,8 @@ Value withoutProse(const Value& value, codec::Arena& arena) {
   return out;
 }
 
-void compare(std::string_view what, const Value& ours, const Value& want, codec::Arena& arena, Tally& tally) {
+void compare(std::string_view what, const Value& ours, const Value& want, codec::Arena& arena,
+             Tally& tally) {
   for (const auto& schema : want.members()) {
     std::string name = concat(what, " ", schema.key);
     if (!wanted(tally, name)) continue;
@@ -45,24 +46,28 @@ void runOpenApi(const std::string& facts, Tally& tally) {
   codec::Arena arena;
   auto served = api::builtinOpenApiVersions();
   Value v2 = parsed(api::openApiV2(served, {}), arena);
-  compare("v2", v2["definitions"], parsed(readFile(facts + "/openapi-schemas-v2.json"), arena), arena, tally);
+  compare("v2", v2["definitions"], parsed(readFile(facts + "/openapi-schemas-v2.json"), arena),
+          arena, tally);
 
   Value schemas = Value::map();
   std::set<std::string> operations;
   for (const auto& name : api::openApiV3Names(served)) {
     Value document = parsed(api::openApiV3(served, name, {}).valueOr(""), arena);
-    for (const auto& schema : document["components"]["schemas"].members()) schemas.set(arena, schema.key, schema.value);
+    for (const auto& schema : document["components"]["schemas"].members())
+      schemas.set(arena, schema.key, schema.value);
     for (const auto& path : document["paths"].members())
       for (const auto& operation : path.value.members())
         if (operation.value.isMap())
-          operations.insert(concat(operation.key, " ", path.key, " ", operation.value["operationId"].asString()));
+          operations.insert(
+              concat(operation.key, " ", path.key, " ", operation.value["operationId"].asString()));
   }
   compare("v3", schemas, parsed(readFile(facts + "/openapi-schemas-v3.json"), arena), arena, tally);
   Value shape = parsed(readFile(facts + "/openapi-shape.json"), arena);
   for (const auto& document : shape["v3"].members())
     for (const auto& path : document.value["paths"].items())
       for (const auto& operation : path["ops"].items()) {
-        auto name = concat(operation["method"].asString(), " ", path["path"].asString(), " ", operation["operationId"].asString());
+        auto name = concat(operation["method"].asString(), " ", path["path"].asString(), " ",
+                           operation["operationId"].asString());
         if (!wanted(tally, name)) continue;
         operations.contains(name) ? tally.pass() : tally.fail(name, "absent");
       }

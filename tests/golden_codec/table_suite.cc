@@ -14,12 +14,14 @@ using codec::Value;
 std::string columnsText(const Value& columns) {
   std::string out;
   for (const auto& c : columns.items())
-    out += concat(c["name"].asString(), ':', c["type"].asString(), ':', c["format"].asString(), ':', c["priority"].asInt(), ' ');
+    out += concat(c["name"].asString(), ':', c["type"].asString(), ':', c["format"].asString(), ':',
+                  c["priority"].asInt(), ' ');
   return out;
 }
 std::string columnsText(const std::vector<api::Column>& columns) {
   std::string out;
-  for (const auto& c : columns) out += concat(c.name, ':', c.type, ':', c.format, ':', c.priority, ' ');
+  for (const auto& c : columns)
+    out += concat(c.name, ':', c.type, ':', c.format, ':', c.priority, ' ');
   return out;
 }
 
@@ -28,22 +30,27 @@ void checkColumns(const std::string& facts, Tally& tally) {
   auto tables = codec::parseJson(readFile(facts + "/tables.json"), arena);
   if (!tables.ok()) return tally.fail("tables.json", tables.error().message());
   for (const auto& table : tables->items()) {
-    std::string name = concat(table["group"].asString(), "/", table["version"].asString(), " ", table["resource"].asString());
+    std::string name = concat(table["group"].asString(), "/", table["version"].asString(), " ",
+                              table["resource"].asString());
     if (!wanted(tally, name)) continue;
-    const auto* resource = api::findResource(table["group"].asString(), table["version"].asString(), table["resource"].asString());
+    const auto* resource = api::findResource(table["group"].asString(), table["version"].asString(),
+                                             table["resource"].asString());
     if (!resource) {
       tally.fail(name, "no such resource");
       continue;
     }
     std::string ours = columnsText(api::columnsOf(*resource)), want = columnsText(table["columns"]);
-    ours == want ? tally.pass() : tally.fail(name, concat("columns\n  ours ", ours, "\n  want ", want));
+    ours == want ? tally.pass()
+                 : tally.fail(name, concat("columns\n  ours ", ours, "\n  want ", want));
   }
 }
 
 // Ages depend on the moment of the recording: any is right where one is due.
 bool sameCell(const Value& ours, const Value& want) {
   auto isAge = [](std::string_view text) {
-    return text.size() >= 2 && std::string_view("smhdy").find(text.back()) != std::string_view::npos && text[0] >= '0' && text[0] <= '9';
+    return text.size() >= 2 &&
+           std::string_view("smhdy").find(text.back()) != std::string_view::npos &&
+           text[0] >= '0' && text[0] <= '9';
   };
   return ours == want || (isAge(ours.asString()) && isAge(want.asString()));
 }
@@ -52,7 +59,8 @@ bool sameCell(const Value& ours, const Value& want) {
 void runTables(const std::string& facts, Tally& tally) {
   checkColumns(facts, tally);
   std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(facts + "/golden/table")) files.push_back(entry.path());
+  for (const auto& entry : std::filesystem::directory_iterator(facts + "/golden/table"))
+    files.push_back(entry.path());
   std::sort(files.begin(), files.end());
   for (const auto& path : files) {
     std::string name = path.stem().string();
@@ -71,13 +79,16 @@ void runTables(const std::string& facts, Tally& tally) {
       tally.fail(name, "no such resource");
       continue;
     }
-    WallTime now = parseRfc3339(object["metadata"]["creationTimestamp"].asString()).value_or(WallTime{});
+    WallTime now =
+        parseRfc3339(object["metadata"]["creationTimestamp"].asString()).value_or(WallTime{});
     Value cells;
     api::rowOf(*resource, object, now, arena, cells);
     const Value& want = (*parsed)["cells"];
     bool same = cells.size() == want.size();
     for (size_t i = 0; same && i < cells.size(); ++i) same = sameCell(cells.at(i), want.at(i));
-    same ? tally.pass() : tally.fail(name, concat("\n  ours ", codec::toJson(cells), "\n  want ", codec::toJson(want)));
+    same ? tally.pass()
+         : tally.fail(name,
+                      concat("\n  ours ", codec::toJson(cells), "\n  want ", codec::toJson(want)));
   }
 }
 

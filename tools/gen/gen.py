@@ -190,8 +190,8 @@ def field_row(m, f, group, out, index):
     for option, name in ((opt.list_map_key, "listMapKeys"), (opt.rule, "rules")):
         if x[option]:
             row.append((name, f".{name} = {strings(out, prefix + '_' + name, x[option])}"))
-    for option, name in ((opt.patch_merge_key, "patchMergeKey"), (opt.default, "defaultJson"), (opt.defaulted, "defaultJson"), (opt.one_of, "oneOf"),
-                         (opt.feature_gate, "featureGate")):
+    for option, name in ((opt.patch_merge_key, "patchMergeKey"), (opt.default, "defaultJson"),
+                         (opt.defaulted, "defaultJson"), (opt.one_of, "oneOf"), (opt.feature_gate, "featureGate")):
         if x[option]:
             row.append((name, f".{name} = {q(x[option])}"))
     # Designated initialisers must come in declaration order.
