@@ -86,7 +86,8 @@ class NodeIpamController final : public Controller {
     if (patched.ok()) return done();
     std::lock_guard lock(mutex_);
     blocks_->release(*block);
-    if (patched.failedWith(Reason::NotFound)) return done();
+    // Invalid: the node has a block that the cache does not show yet; its update brings us back.
+    if (patched.failedWith(Reason::NotFound) || patched.failedWith(Reason::Invalid)) return done();
     return std::move(patched).error();
   }
 

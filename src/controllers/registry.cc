@@ -35,6 +35,7 @@ std::span<const RegistryEntry> registry() {
       {"persistentvolume-binder-controller", createPersistentVolumeBinder},
       {"ephemeral-volume-controller", createEphemeralVolumeController},
       {"service-cidr-controller", createServiceCidrController},
+      {"horizontal-pod-autoscaler-controller", createHorizontalPodAutoscaler},
   };
   return kControllers;
 }

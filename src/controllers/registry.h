@@ -47,7 +47,6 @@ std::unique_ptr<Controller> createCsrSigningController(Context&);
 std::unique_ptr<Controller> createCsrCleaningController(Context&);
 std::unique_ptr<Controller> createPersistentVolumeBinder(Context&);
 std::unique_ptr<Controller> createEphemeralVolumeController(Context&);
-std::unique_ptr<Controller> createAttachDetachController(Context&);
 std::unique_ptr<Controller> createServiceCidrController(Context&);
 std::unique_ptr<Controller> createHorizontalPodAutoscaler(Context&);
 
