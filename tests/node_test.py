@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""The node with real containerd, as root: node_test.py SKIFF PAUSE_TAR. Needs containerd, runc, nft, CNI plugins and a
-static busybox (Debian: busybox-static); skipped, with a word, where one is missing."""
+"""The node with real containerd, as root: node_test.py SKIFF. Needs containerd, runc, nft, CNI plugins and a static
+busybox (Debian: busybox-static); skipped, with a word, where one is missing. NODE_TEST_IP: an address for the node,
+where another instance runs on this machine."""
 import glob
-import json
 import os
 import shutil
 import signal
@@ -13,7 +13,7 @@ import unittest
 
 from harness import Skiff, eventually, free_port
 
-BINARY, PAUSE = (sys.argv[1:3] + ["", ""])[:2]
+BINARY = sys.argv[1] if len(sys.argv) > 1 else "skiff"
 IMAGE = "skiff.local/node-test:1"
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -48,7 +48,8 @@ def setUpModule():
                       for w in ("--symlink", f"busybox=/bin/{name}")]], check=True)
     # Addresses of its own, so that a cluster already running on this machine is not disturbed.
     skiff = Skiff(BINARY, ["--images", images, "--pod-cidr", "10.197.0.0/16", "--service-cidr", "10.198.0.0/16",
-                           "--kubelet-port", str(free_port()), "--node-ip", os.environ.get("NODE_TEST_IP", "198.51.100.7")])
+                           "--kubelet-port", str(free_port()),
+                           *(["--node-ip", os.environ["NODE_TEST_IP"]] if "NODE_TEST_IP" in os.environ else [])])
     skiff.start()
     NODE = eventually(ready_node, timeout=60)
     eventually(lambda: skiff.request("GET", "/api/v1/namespaces/default/serviceaccounts/default")[0] == 200)

@@ -170,6 +170,15 @@ ImageManager::Outcome ImageManager::ensure(const Pod& pod, const Container& c, C
   return out;
 }
 
+void ImageManager::forget(std::string_view uid) {
+  std::lock_guard lock(mutex_);
+  const std::string prefix = concat(uid, "/");
+  for (auto it = failures_.lower_bound(prefix); it != failures_.end() && it->first.starts_with(prefix);) {
+    backoff_.forget(it->first);
+    it = failures_.erase(it);
+  }
+}
+
 std::string ImageManager::imageId(const std::string& ref) {
   {
     std::lock_guard lock(mutex_);

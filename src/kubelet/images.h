@@ -30,6 +30,7 @@ class ImageManager {
     microseconds retryAfter{0};
   };
   Outcome ensure(const Pod& pod, const Container& container, ContainerKind kind, const cri::PodSandboxConfig& sandbox);
+  void forget(std::string_view uid);  // the pod is gone
   // "sha256:..." -> "registry/name@sha256:..." where the runtime knows a digest, for statuses.
   std::string imageId(const std::string& ref);
 

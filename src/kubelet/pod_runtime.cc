@@ -34,6 +34,14 @@ std::string summaryOf(const cri::LinuxContainerResources& r) {
   return concat(r.cpuShares, "/", r.cpuQuota, "/", r.memoryLimitInBytes);
 }
 
+// A slot for the time of a call.
+struct Slot {
+  explicit Slot(std::counting_semaphore<>& all) : slots(all) { slots.acquire(); }
+  ~Slot() { slots.release(); }
+  Slot(const Slot&) = delete;
+  std::counting_semaphore<>& slots;
+};
+
 }  // namespace
 
 struct PodRuntime::Pass {
@@ -56,7 +64,8 @@ struct PodRuntime::Pass {
   }
 };
 
-PodRuntime::PodRuntime(Deps deps) : d_(deps) {
+PodRuntime::PodRuntime(Deps deps)
+    : d_(deps), slots_(std::max<ptrdiff_t>(4, 3 * ptrdiff_t(deps.config.milliCpu) / 1000)) {
   // Each may wait for a whole grace period; pods with many containers end together.
   killers_ = rt::Executor::create({.name = "kubelet-kill", .maxThreads = 256});
 }
@@ -155,6 +164,7 @@ Result<std::string> PodRuntime::createSandbox(Pass& pass) {
   pass.sandboxConfig.dnsConfig =
       podDns(pod, d_.config.options.clusterDns, d_.config.options.clusterDomain, inputs.hostResolvConf);
   if (handler == "runc") handler.clear();
+  Slot slot(slots_);
   return d_.cri.runPodSandbox(pass.sandboxConfig, handler);
 }
 
@@ -333,12 +343,14 @@ Result<std::string> PodRuntime::createAndStart(Pass& pass, const Container& c, C
   TRY(makeDirs(concat(podLogDir(d_.config, pod), "/", c.name)));
 
   *failReason = "CreateContainerError";
+  auto slot = std::make_optional<Slot>(slots_);
   std::string id = TRY(d_.cri.createContainer(pass.sandboxId, config, pass.sandboxConfig));
   record(pod, c, kind, "Normal", "Created", concat("Container created"));
   pass.memory.appliedResources[id] = summaryOf(config.linux.resources ? *config.linux.resources
                                                                       : cri::LinuxContainerResources{});
   *failReason = "RunContainerError";
   TRY(d_.cri.startContainer(id));
+  slot.reset();  // a hook may take its time
   record(pod, c, kind, "Normal", "Started", concat("Container started"));
   if (c.lifecycle && c.lifecycle->postStart) {
     auto hook = runHook(pod, c, id, pass.podIp(d_.config), *c.lifecycle->postStart, kHookTimeout);
@@ -511,6 +523,7 @@ void PodRuntime::hastenEnd(const RuntimePod& runtime, seconds grace) {
 Status PodRuntime::stopSandboxes(const RuntimePod& runtime) {
   for (const auto& sandbox : runtime.sandboxes) {
     if (!sandbox.ready && sandbox.ips.empty()) continue;
+    Slot slot(slots_);
     auto stopped = d_.cri.stopPodSandbox(sandbox.id);
     if (!stopped.ok() && !stopped.failedWith(Reason::NotFound)) return stopped;
   }
@@ -519,6 +532,7 @@ Status PodRuntime::stopSandboxes(const RuntimePod& runtime) {
 
 void PodRuntime::removeAll(const RuntimePod& runtime) {
   for (const auto& sandbox : runtime.sandboxes) {
+    Slot slot(slots_);
     auto stopped = d_.cri.stopPodSandbox(sandbox.id);
     auto removed = d_.cri.removePodSandbox(sandbox.id);
     if (!removed.ok() && !removed.failedWith(Reason::NotFound))

@@ -3,6 +3,7 @@
 #pragma once
 #include <map>
 #include <optional>
+#include <semaphore>
 #include <set>
 #include <string>
 
@@ -86,6 +87,9 @@ class PodRuntime {
 
   Deps d_;
   std::unique_ptr<rt::Executor> killers_;
+  // Starting and stopping sandboxes and containers is work for the machine's processors: more at once than these only
+  // makes each slower, up to the probes' and the heartbeat's timeouts.
+  std::counting_semaphore<> slots_;
 };
 
 }  // namespace skiff::kubelet

@@ -387,6 +387,7 @@ void PodWorkers::cleanUp(const std::string& uid) {
   }
   if (runtime.ok()) d_.runtime.removeAll(*runtime);
   d_.probes.remove(uid);
+  d_.images.forget(uid);
   if (auto removed = d_.volumes.tearDown(uid); !removed.ok())
     log::warn("Could not remove the pod's folder", {{"uid", uid}, {"err", removed.error().message()}});
   d_.cgroups.removePod(uid);
