@@ -156,6 +156,7 @@ struct CustomResource::Builder {
     if (version.deprecationWarning.empty())
       version.deprecationWarning = concat(out.group_, '/', version.name, ' ', out.kind_, " is deprecated");
     const Value& schema = source["schema"]["openAPIV3Schema"];
+    version.openApiSchema = schema;
     if (schema.isMap()) version.schema = TRY(parseStructuralSchema(schema));
     version.preserveUnknown = !schema.isMap() || schema["x-kubernetes-preserve-unknown-fields"].asBool() ||
                               spec["preserveUnknownFields"].asBool();

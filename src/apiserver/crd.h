@@ -26,6 +26,7 @@ struct CustomVersion {
   std::shared_ptr<const api::CustomTable> table;
   std::shared_ptr<const StructuralSchema> schema;  // null: everything is preserved (no schema)
   bool preserveUnknown = false;
+  codec::Value openApiSchema;  // as the definition has it, in the definition's tree
   // Tables; what they view lives in the CustomResource.
   api::ResourceInfo resource;
   api::TypeInfo type;
@@ -44,6 +45,7 @@ class CustomResource {
   const std::deque<CustomVersion>& versions() const { return versions_; }
   const CustomVersion& storageVersion() const { return *storage_; }
   const std::string& uid() const { return uid_; }
+  std::string_view definitionVersion() const { return definition_->resourceVersion(); }
   const codec::Value& spec() const { return definition_->root()["spec"]; }  // that the tables were made from
 
  private:

@@ -1,7 +1,6 @@
 #include "apiserver/crd_strategy.h"
 
-#include "apiserver/object_codec.h"
-#include "base/strings.h"
+#include "apiserver/crd_validation.h"
 
 namespace skiff::apiserver {
 namespace {
@@ -23,7 +22,6 @@ std::string storageVersion(const Value& object) {
 
 class DefinitionStrategy final : public Strategy {
  public:
-  explicit DefinitionStrategy(Strategy& base) : base_(base) {}
   void prepareCreate(StrategyContext& context) override {
     Value status = Value::map();
     Value names = Value::map();
@@ -38,8 +36,12 @@ class DefinitionStrategy final : public Strategy {
     if (!context.request.subresource.empty()) return;
     addStored(mapAt(context.object(), context.arena(), "status"), context.object(), context.arena());
   }
-  void validateCreate(StrategyContext& context, FieldErrors& errors) override { base_.validateCreate(context, errors); }
-  void validateUpdate(StrategyContext& context, FieldErrors& errors) override { base_.validateUpdate(context, errors); }
+  void validateCreate(StrategyContext& context, FieldErrors& errors) override {
+    validateDefinition(context.object(), nullptr, errors);
+  }
+  void validateUpdate(StrategyContext& context, FieldErrors& errors) override {
+    if (context.request.subresource.empty()) validateDefinition(context.object(), &context.old(), errors);
+  }
   bool allowUnconditionalUpdate() const override { return false; }
 
  private:
@@ -53,11 +55,10 @@ class DefinitionStrategy final : public Strategy {
       if (item.asString() == version) return;
     stored.push(arena, Value::text(arena, version));
   }
-  Strategy& base_;
 };
 
 }  // namespace
 
-std::unique_ptr<Strategy> makeDefinitionStrategy(Strategy& base) { return std::make_unique<DefinitionStrategy>(base); }
+std::unique_ptr<Strategy> makeDefinitionStrategy() { return std::make_unique<DefinitionStrategy>(); }
 
 }  // namespace skiff::apiserver

@@ -1,5 +1,5 @@
-// What CustomResourceDefinitions need beyond their tables: the versions that were ever stored.
-// Validation is the strategy's of the extension group.
+// What CustomResourceDefinitions need beyond their tables: the versions that were ever stored, and
+// validation.
 #pragma once
 #include <memory>
 
@@ -7,7 +7,7 @@
 
 namespace skiff::apiserver {
 
-std::unique_ptr<Strategy> makeDefinitionStrategy(Strategy& base);
+std::unique_ptr<Strategy> makeDefinitionStrategy();
 inline constexpr std::string_view kDefinitionCleanup = "customresourcecleanup.apiextensions.k8s.io";
 
 }  // namespace skiff::apiserver

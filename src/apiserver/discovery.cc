@@ -240,7 +240,9 @@ Value Discovery::aggregatedValue(bool core, Arena& arena) {
       Value entry = Value::map();
       entry.set(arena, "version", Value::string(version.version));
       Value resources = Value::list();
-      for (const ServedPtr& resource : version.resources) resources.push(arena, aggregatedResource(arena, *resource));
+      std::vector<ServedPtr> sorted = version.resources;
+      std::ranges::sort(sorted, {}, [](const ServedPtr& resource) { return resource->info->plural; });
+      for (const ServedPtr& resource : sorted) resources.push(arena, aggregatedResource(arena, *resource));
       entry.set(arena, "resources", resources);
       entry.set(arena, "freshness", Value::string("Current"));
       versions.push(arena, entry);

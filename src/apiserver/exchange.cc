@@ -1,5 +1,7 @@
 #include "apiserver/exchange.h"
 
+#include <set>
+
 #include "api/convert.h"
 #include "apiserver/gzip.h"
 #include "apiserver/status.h"
@@ -51,7 +53,9 @@ net::Headers Exchange::headers(std::string_view contentType) const {
   headers.add("cache-control", "no-cache, private");
   if (!contentType.empty()) headers.add("content-type", contentType);
   size_t bytes = 0;
+  std::set<std::string_view> told;
   for (const std::string& warning : warnings) {
+    if (!told.insert(warning).second) continue;
     std::string value = quotedWarning(std::string_view(warning).substr(0, kMaxOneWarning));
     if ((bytes += value.size()) > kMaxWarningBytes) break;
     headers.add("warning", value);

@@ -18,8 +18,7 @@ using codec::Arena;
 using codec::Value;
 
 Registry::Registry(Parts parts) : parts_(parts), customStrategy_(makeCustomStrategy()),
-                                     definitionStrategy_(makeDefinitionStrategy(parts.strategies->of(
-                                         *api::findResource("apiextensions.k8s.io", "v1", "customresourcedefinitions")))) {}
+                                     definitionStrategy_(makeDefinitionStrategy()) {}
 Registry::~Registry() = default;
 
 Result<api::ObjectPtr> Registry::get(const ServedResource& resource, std::string_view ns, std::string_view name) const {

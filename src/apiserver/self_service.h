@@ -1,20 +1,14 @@
-// The service `kubernetes` in namespace default, its endpoints and the server's identity lease: how pods find the API server.
+// How the server makes itself known: its identity lease, and the endpoints of the service `kubernetes` when its address is not
+// the one that an earlier run left in the store.
 #pragma once
 #include <string>
+#include <vector>
 
 #include "apiserver/registry.h"
 
 namespace skiff::apiserver {
 
-struct SelfService {
-  std::string address;      // that other machines reach
-  int port = 6443;
-  std::string serviceIp;    // the first of the service range
-  std::string hostName;
-};
-// Creates what is absent and corrects endpoints of another address.
-Status publishSelf(Registry& registry, const SelfService& self);
-// "10.96.0.1" of "10.96.0.0/16"; IPv4 only.
-std::string firstServiceIp(std::string_view cidr);
+// `bootstrap` are the objects that say what is true now.
+Status publishSelf(Registry& registry, const std::string& address, int port, const std::vector<std::string>& bootstrap);
 
 }  // namespace skiff::apiserver

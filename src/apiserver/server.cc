@@ -1,7 +1,5 @@
 #include "apiserver/server.h"
 
-#include <unistd.h>
-
 #include "api/scalars.h"
 #include "apiserver/bootstrap.h"
 #include "apiserver/cluster_reader.h"
@@ -11,6 +9,7 @@
 #include "apiserver/health.h"
 #include "apiserver/metrics.h"
 #include "apiserver/node_proxy.h"
+#include "apiserver/openapi_endpoint.h"
 #include "apiserver/registry.h"
 #include "apiserver/rest.h"
 #include "apiserver/self_service.h"
@@ -46,6 +45,7 @@ class Server final : public ApiServer, public net::Handler {
         custom_(registry_, *writers_),
         filters_(*authenticator_, *authorizer_, options_.security.anonymousHealth),
         discovery_(resources_, concat(options_.advertiseAddress, ':', options_.port)),
+        openApi_(resources_, *writers_),
         health_(*store_),
         rest_({&registry_, watches_.get(), writers_.get(), authenticator_.get(), authorizer_.get(), &reader_,
                &options_.security, &nodes_}) {
@@ -58,9 +58,9 @@ class Server final : public ApiServer, public net::Handler {
   ~Server() override { stop(); }
 
   Status start() {
-    TRY(createBootstrapObjects(registry_, bootstrapObjects(options_.security, options_.advertiseAddress, options_.port)));
-    TRY(publishSelf(registry_, {options_.advertiseAddress, options_.port, firstServiceIp(options_.security.serviceCidr),
-                                hostName()}));
+    auto objects = bootstrapObjects(options_.security, options_.advertiseAddress, options_.port);
+    TRY(createBootstrapObjects(registry_, objects));
+    TRY(publishSelf(registry_, options_.advertiseAddress, options_.port, objects));
     return custom_.load();
   }
 
@@ -87,16 +87,11 @@ class Server final : public ApiServer, public net::Handler {
     };
     Status admitted = admit(*exchange);
     if (!admitted.ok()) return refuse(*exchange, admitted.error());
-    exchange->info.isResource ? rest_.serve(std::move(exchange)) : serveOther(*exchange);
+    if (exchange->info.isResource) return rest_.serve(std::move(exchange));
+    if (!openApi_.serve(exchange)) serveOther(*exchange);
   }
 
  private:
-  static std::string hostName() {
-    char name[256] = "";
-    gethostname(name, sizeof name - 1);
-    return name;
-  }
-
   static std::string auditId(const net::Request& request) {
     std::string_view given = request.headers.get("audit-id");
     bool sane = !given.empty() && given.size() <= 64 &&
@@ -207,6 +202,7 @@ class Server final : public ApiServer, public net::Handler {
   CustomResources custom_;
   Filters filters_;
   Discovery discovery_;
+  OpenApiEndpoint openApi_;
   Health health_;
   Metrics metrics_;
   Rest rest_;

@@ -1,0 +1,134 @@
+#include "apiserver/openapi_endpoint.h"
+
+#include "apiserver/crd.h"
+#include "apiserver/status.h"
+#include "base/strings.h"
+#include "pki/x509.h"
+
+namespace skiff::apiserver {
+namespace {
+
+using codec::Value;
+
+constexpr std::string_view kV3 = "/openapi/v3";
+constexpr std::string_view kGitVersion = "v1.37.2";
+
+// What the documents are made from, with the map that keeps it alive.
+struct Served {
+  ResourceMapPtr map;
+  std::vector<api::OpenApiVersion> versions;
+};
+
+Served servedNow(const Resources& resources) {
+  Served served;
+  served.map = resources.current();
+  for (const ServedGroup& group : served.map->groups()) {
+    for (const ServedVersion& version : group.versions) {
+      api::OpenApiVersion& out = served.versions.emplace_back();
+      out.group = version.group;
+      out.version = version.version;
+      for (const ServedPtr& resource : version.resources) {
+        out.resources.push_back(resource->info);
+        if (resource->customVersion)
+          out.customSchemas.emplace(std::string(resource->info->kind), resource->customVersion->openApiSchema);
+      }
+    }
+  }
+  return served;
+}
+
+// Names a document's content: what is built in changes with the release only, custom kinds with their definitions.
+std::string hashOf(const Served& served, std::string_view name) {
+  std::string text = concat(kGitVersion, '\n', name, '\n');
+  for (const ServedGroup& group : served.map->groups())
+    for (const ServedVersion& version : group.versions)
+      for (const ServedPtr& resource : version.resources) {
+        if (name != "v2" && name != concat("apis/", group.name) && name != concat("apis/", group.name, '/', version.version) &&
+            name != "apis")
+          continue;
+        text += concat(resource->info->plural, ' ', resource->custom ? resource->custom->definitionVersion() : "", '\n');
+      }
+  return hexEncode(pki::sha256(text));
+}
+
+bool acceptsJson(const Exchange& exchange) {
+  auto clauses = parseAccept(join(exchange.request().headers.all("accept"), ","));
+  if (clauses.empty()) return true;
+  return std::ranges::any_of(clauses, [](const MediaClause& clause) {
+    return clause.type == "application/json" || clause.type == "*/*" || clause.type == "application/*";
+  });
+}
+
+void respond(Exchange& exchange, std::string body, const std::string& etag, std::string_view cacheControl) {
+  net::Response response;
+  response.headers = exchange.headers("application/json");
+  if (!cacheControl.empty()) response.headers.set("cache-control", cacheControl);
+  response.headers.add("etag", etag);
+  response.headers.add("vary", "Accept");
+  if (exchange.request().headers.get("if-none-match") == etag) response.status = 304;
+  else response.body.emplace_back(std::move(body));
+  exchange.respond(std::move(response));
+}
+
+}  // namespace
+
+bool OpenApiEndpoint::serve(const ExchangePtr& exchange) {
+  std::string path = exchange->request().path;
+  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+  bool v3 = path == kV3 || path.starts_with(concat(kV3, '/'));
+  if (path != "/openapi/v2" && !v3) return false;
+  if (!acceptsJson(*exchange)) {
+    exchange->fail({Reason::NotAcceptable, "406: Not Acceptable\n\nAvailable representations: application/json", ErrorDetails{}});
+    return true;
+  }
+  bool taken = workers_.submit([this, exchange, path, v3] {
+    if (!v3) return serveV2(*exchange);
+    if (path == kV3) return serveIndex(*exchange);
+    serveV3(*exchange, path.substr(kV3.size() + 1));
+  });
+  if (!taken) exchange->fail(tooManyRequests("Too many requests, please try again later.", 1));
+  return true;
+}
+
+void OpenApiEndpoint::serveV2(Exchange& exchange) {
+  Served served = servedNow(resources_);
+  std::string etag = concat('"', hashOf(served, "v2"), '"');
+  if (exchange.request().headers.get("if-none-match") == etag) return respond(exchange, "", etag, "");
+  respond(exchange, api::openApiV2(served.versions, {std::string(kGitVersion)}), etag, "");
+}
+
+void OpenApiEndpoint::serveIndex(Exchange& exchange) {
+  Served served = servedNow(resources_);
+  codec::Arena arena;
+  Value paths = Value::map();
+  for (const std::string& name : api::openApiV3Names(served.versions)) {
+    Value entry = Value::map();
+    entry.set(arena, "serverRelativeURL", Value::text(arena, concat(kV3, '/', name, "?hash=", hashOf(served, name))));
+    paths.set(arena, name, entry);
+  }
+  Value out = Value::map();
+  out.set(arena, "paths", paths);
+  exchange.value(200, out, nullptr);
+}
+
+void OpenApiEndpoint::serveV3(Exchange& exchange, const std::string& name) {
+  Served served = servedNow(resources_);
+  std::vector<std::string> names = api::openApiV3Names(served.versions);
+  if (std::ranges::find(names, name) == names.end()) return exchange.text(404, "404 page not found\n");
+  std::string hash = hashOf(served, name), etag = concat('"', hash, '"');
+  // A URL with its document's hash may be kept for ever; another hash is answered by the way to the right one.
+  std::string_view asked = exchange.query.get("hash");
+  if (!asked.empty() && asked != hash) {
+    net::Response response;
+    response.status = 301;
+    response.headers = exchange.headers("");
+    response.headers.add("location", concat(kV3, '/', name, "?hash=", hash));
+    return exchange.respond(std::move(response));
+  }
+  if (exchange.request().headers.get("if-none-match") == etag) return respond(exchange, "", etag, "");
+  auto body = api::openApiV3(served.versions, name, {std::string(kGitVersion)});
+  if (!body.ok()) return exchange.fail(body.error());
+  respond(exchange, std::move(body).value(), etag, asked.empty() ? "" : "public, immutable");
+}
+
+}  // namespace skiff::apiserver
