@@ -144,11 +144,6 @@ void CustomResources::accept(const api::ObjectPtr& definition) {
       setCondition(object, arena, "NamesAccepted", "True", "NoConflicts", "no conflicts found", now);
       setCondition(object, arena, "Established", "True", "InitialNamesAccepted",
                    "the initial names have been accepted", now);
-      if (!object["metadata"]["finalizers"].isList()) setMetadata(object, arena, "finalizers", Value::list());
-      Value& finalizers = *object.find("metadata")->find("finalizers");
-      bool has = std::ranges::any_of(std::as_const(finalizers).items(),
-                                     [](const Value& f) { return f.asString() == kDefinitionCleanup; });
-      if (!has) finalizers.push(arena, Value::string(kDefinitionCleanup));
     } else {
       setCondition(object, arena, "NamesAccepted", "False", "PluralConflict", problem, now);
       setCondition(object, arena, "Established", "False", "NotAccepted", "not all names are accepted", now);

@@ -1,5 +1,6 @@
 // DELETE: preconditions, grace, finalizers by propagation policy; then the record goes, or waits for others.
 // https://kubernetes.io/docs/concepts/architecture/garbage-collection/
+#include "apiserver/crd_strategy.h"
 #include "apiserver/object_meta.h"
 #include "apiserver/registry.h"
 #include "apiserver/status.h"
@@ -63,6 +64,24 @@ bool isNamespace(const ServedResource& resource) {
   return !resource.custom && resource.info->group.empty() && resource.info->plural == "namespaces";
 }
 
+// A definition waits until its instances are gone.
+bool isServedDefinition(const ServedResource& resource, const Value& object) {
+  if (resource.custom || resource.info->group != "apiextensions.k8s.io") return false;
+  for (const Value& condition : object["status"]["conditions"].items())
+    if (condition["type"].asString() == "Established") return condition["status"].asString() == "True";
+  return false;
+}
+
+void addFinalizer(Value& object, std::string_view name, Arena& arena) {
+  Value finalizers = object["metadata"]["finalizers"];
+  for (const Value& finalizer : std::as_const(finalizers).items())
+    if (finalizer.asString() == name) return;
+  Value list = Value::list();
+  for (const Value& finalizer : std::as_const(finalizers).items()) list.push(arena, finalizer);
+  list.push(arena, Value::string(name));
+  setMetadata(object, arena, "finalizers", list);
+}
+
 void markDeleted(Value& object, WallTime now, int64_t grace, bool withGrace, Arena& arena) {
   setMetadata(object, arena, "deletionTimestamp", Value::text(arena, formatRfc3339(now + seconds(grace))));
   if (withGrace) setMetadata(object, arena, "deletionGracePeriodSeconds", Value::integer(grace));
@@ -103,6 +122,7 @@ Result<std::optional<Deleted>> Registry::removeOnce(const WriteCall& call, const
   std::optional<int64_t> grace = strategy.gracePeriod(live->root(), asked);
   bool marked = isDeleting(object);
   bool changed = applyPropagation(object, how.propagation, arena);
+  if (!marked && isServedDefinition(resource, object)) addFinalizer(object, kDefinitionCleanup, arena);
   bool pending = hasFinalizers(object) || (isNamespace(resource) && !object["spec"]["finalizers"].empty());
   WallTime now = clock().now();
   if (!marked) {

@@ -51,17 +51,24 @@ std::string hashOf(const Served& served, std::string_view name) {
   return hexEncode(pki::sha256(text));
 }
 
-bool acceptsJson(const Exchange& exchange) {
+constexpr std::string_view kJson = "application/json";
+constexpr std::string_view kProtobufV2 = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+
+// The form that the client likes best; "" when it takes neither.
+std::string_view formOf(const Exchange& exchange, bool v3) {
   auto clauses = parseAccept(join(exchange.request().headers.all("accept"), ","));
-  if (clauses.empty()) return true;
-  return std::ranges::any_of(clauses, [](const MediaClause& clause) {
-    return clause.type == "application/json" || clause.type == "*/*" || clause.type == "application/*";
-  });
+  if (clauses.empty()) return kJson;
+  for (const MediaClause& clause : clauses) {
+    if (clause.type == kJson || clause.type == "*/*" || clause.type == "application/*") return kJson;
+    if (!v3 && clause.type == toLower(kProtobufV2)) return kProtobufV2;
+  }
+  return {};
 }
 
-void respond(Exchange& exchange, std::string body, const std::string& etag, std::string_view cacheControl) {
+void respond(Exchange& exchange, std::string body, std::string_view type, const std::string& etag,
+             std::string_view cacheControl) {
   net::Response response;
-  response.headers = exchange.headers("application/json");
+  response.headers = exchange.headers(type);
   if (!cacheControl.empty()) response.headers.set("cache-control", cacheControl);
   response.headers.add("etag", etag);
   response.headers.add("vary", "Accept");
@@ -77,12 +84,13 @@ bool OpenApiEndpoint::serve(const ExchangePtr& exchange) {
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();
   bool v3 = path == kV3 || path.starts_with(concat(kV3, '/'));
   if (path != "/openapi/v2" && !v3) return false;
-  if (!acceptsJson(*exchange)) {
+  std::string_view form = formOf(*exchange, v3);
+  if (form.empty()) {
     exchange->fail({Reason::NotAcceptable, "406: Not Acceptable\n\nAvailable representations: application/json", ErrorDetails{}});
     return true;
   }
-  bool taken = workers_.submit([this, exchange, path, v3] {
-    if (!v3) return serveV2(*exchange);
+  bool taken = workers_.submit([this, exchange, path, v3, form] {
+    if (!v3) return serveV2(*exchange, form);
     if (path == kV3) return serveIndex(*exchange);
     serveV3(*exchange, path.substr(kV3.size() + 1));
   });
@@ -90,11 +98,13 @@ bool OpenApiEndpoint::serve(const ExchangePtr& exchange) {
   return true;
 }
 
-void OpenApiEndpoint::serveV2(Exchange& exchange) {
+void OpenApiEndpoint::serveV2(Exchange& exchange, std::string_view form) {
   Served served = servedNow(resources_);
   std::string etag = concat('"', hashOf(served, "v2"), '"');
-  if (exchange.request().headers.get("if-none-match") == etag) return respond(exchange, "", etag, "");
-  respond(exchange, api::openApiV2(served.versions, {std::string(kGitVersion)}), etag, "");
+  if (exchange.request().headers.get("if-none-match") == etag) return respond(exchange, "", form, etag, "");
+  api::OpenApiInfo info{std::string(kGitVersion)};
+  std::string body = form == kJson ? api::openApiV2(served.versions, info) : api::openApiV2Protobuf(served.versions, info);
+  respond(exchange, std::move(body), form, etag, "");
 }
 
 void OpenApiEndpoint::serveIndex(Exchange& exchange) {
@@ -125,10 +135,10 @@ void OpenApiEndpoint::serveV3(Exchange& exchange, const std::string& name) {
     response.headers.add("location", concat(kV3, '/', name, "?hash=", hash));
     return exchange.respond(std::move(response));
   }
-  if (exchange.request().headers.get("if-none-match") == etag) return respond(exchange, "", etag, "");
+  if (exchange.request().headers.get("if-none-match") == etag) return respond(exchange, "", kJson, etag, "");
   auto body = api::openApiV3(served.versions, name, {std::string(kGitVersion)});
   if (!body.ok()) return exchange.fail(body.error());
-  respond(exchange, std::move(body).value(), etag, asked.empty() ? "" : "public, immutable");
+  respond(exchange, std::move(body).value(), kJson, etag, asked.empty() ? "" : "public, immutable");
 }
 
 }  // namespace skiff::apiserver

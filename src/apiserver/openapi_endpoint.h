@@ -18,7 +18,7 @@ class OpenApiEndpoint {
   bool serve(const ExchangePtr& exchange);
 
  private:
-  void serveV2(Exchange& exchange);
+  void serveV2(Exchange& exchange, std::string_view form);
   void serveIndex(Exchange& exchange);
   void serveV3(Exchange& exchange, const std::string& name);
 

@@ -1,7 +1,6 @@
 #include "apiserver/registry.h"
 
 #include "apiserver/crd.h"
-#include "apiserver/crd_strategy.h"
 #include "apiserver/custom_strategy.h"
 #include "apiserver/status.h"
 #include "apiserver/version_convert.h"
@@ -17,8 +16,7 @@ constexpr std::chrono::seconds kEventTtl{3600};
 using codec::Arena;
 using codec::Value;
 
-Registry::Registry(Parts parts) : parts_(parts), customStrategy_(makeCustomStrategy()),
-                                     definitionStrategy_(makeDefinitionStrategy()) {}
+Registry::Registry(Parts parts) : parts_(parts), customStrategy_(makeCustomStrategy()) {}
 Registry::~Registry() = default;
 
 Result<api::ObjectPtr> Registry::get(const ServedResource& resource, std::string_view ns, std::string_view name) const {
@@ -28,9 +26,7 @@ Result<api::ObjectPtr> Registry::get(const ServedResource& resource, std::string
 }
 
 Strategy& Registry::strategyOf(const ServedResource& resource) const {
-  if (resource.custom) return *customStrategy_;
-  if (resource.info->group == "apiextensions.k8s.io") return *definitionStrategy_;
-  return parts_.strategies->of(*resource.storage);
+  return resource.custom ? *customStrategy_ : parts_.strategies->of(*resource.storage);
 }
 
 AdmissionRequest Registry::admissionOf(const WriteCall& call, Operation operation, Value* object, const Value* old,

@@ -108,7 +108,7 @@ class Registry {
   void announce(const ServedResource& resource, const api::ObjectPtr& object, bool removed) const;
 
   Parts parts_;
-  std::unique_ptr<Strategy> customStrategy_, definitionStrategy_;
+  std::unique_ptr<Strategy> customStrategy_;
   std::function<void(const ServedResource&, const api::ObjectPtr&, bool)> listener_;
 };
 
