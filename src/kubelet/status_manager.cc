@@ -59,9 +59,13 @@ Status StatusManager::publish(const Pod& pod, const PodStatus& before, const Pod
   if (patch.empty()) return okStatus();
   auto done = api_.patch<Pod>(pod.metadata.namespace_, pod.metadata.name, client::PatchType::StrategicMerge,
                               std::move(patch), {.subresource = "status"});
-  if (!done.ok() && !done.failedWith(Reason::NotFound) && !done.failedWith(Reason::Conflict))
-    return std::move(done).error();
-  return okStatus();
+  if (done.ok() || done.failedWith(Reason::NotFound)) return okStatus();
+  if (done.failedWith(Reason::Conflict) && !isStaticPod(pod)) {
+    // Either the pod is another by now, or writers were in each other's way: only the first is an end.
+    auto now = api_.get<Pod>(pod.metadata.namespace_, pod.metadata.name);
+    if (now.failedWith(Reason::NotFound) || (now.ok() && now->metadata.uid != pod.metadata.uid)) return okStatus();
+  }
+  return std::move(done).error();
 }
 
 Status StatusManager::removePod(const Pod& pod) {
