@@ -68,7 +68,10 @@ class ControllerManager final : public client::Role {
 
   void stop() override {
     stop_.raise();
-    thread_.join();
+    // The lease is given up after the last controller has ended: the next leader never works beside us.
+    endTerm();
+    electionStop_.raise();
+    if (thread_.joinable()) thread_.join();
   }
 
  private:
@@ -79,23 +82,36 @@ class ControllerManager final : public client::Role {
       return;
     }
     client::LeaderElection election{.name = "kube-controller-manager", .identity = options_.identity};
-    while (!stop_.raised()) {
-      std::unique_ptr<Term> term;
-      rt::StopSignal lost;
-      rt::Thread starter;
-      client::runLeaderElection(*client_, election, stop_, [&] {
-        // Filling the caches may take longer than the lease lasts: not on the thread that renews it.
-        term = std::make_unique<Term>(options_, client_);
-        starter = rt::Thread("ctl-start", [&] { term->start(lost); });
-      });
-      lost.raise();
-      starter.join();
+    while (!electionStop_.raised()) {
+      client::runLeaderElection(*client_, election, electionStop_, [this] { beginTerm(); });
+      endTerm();
     }
+  }
+
+  void beginTerm() {
+    std::lock_guard lock(mutex_);
+    if (stop_.raised()) return;
+    termEnd_ = std::make_unique<rt::StopSignal>();
+    term_ = std::make_unique<Term>(options_, client_);
+    // Filling the caches may take longer than the lease lasts: not on the thread that renews it.
+    starter_ = rt::Thread("ctl-start", [term = term_.get(), end = termEnd_.get()] { term->start(*end); });
+  }
+
+  void endTerm() {
+    std::lock_guard lock(mutex_);
+    if (!term_) return;
+    termEnd_->raise();
+    starter_.join();
+    term_.reset();
   }
 
   ControllersOptions options_;
   std::shared_ptr<client::Client> client_;
-  rt::StopSignal stop_;
+  rt::StopSignal stop_, electionStop_;
+  std::mutex mutex_;  // guards the term
+  std::unique_ptr<rt::StopSignal> termEnd_;
+  std::unique_ptr<Term> term_;
+  rt::Thread starter_;
   rt::Thread thread_;
 };
 

@@ -40,7 +40,7 @@ struct CustomMonitor {
 class GarbageCollector final : public Controller {
  public:
   explicit GarbageCollector(Context& context)
-      : Controller(context, "garbage-collector", 10),
+      : Controller(context, "garbage-collector", 6),
         crds_(context.informers.of<CustomResourceDefinition>()),
         catalog_(crds_) {
     for (const Resource& resource : builtinResources({"list", "watch", "delete"})) {

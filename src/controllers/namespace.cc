@@ -62,7 +62,7 @@ bool writeConditions(Namespace& ns, const Remains& remains, WallTime now) {
 class NamespaceController final : public Controller {
  public:
   explicit NamespaceController(Context& context)
-      : Controller(context, "namespace", 10),
+      : Controller(context, "namespace", 4),
         namespaces_(context.informers.of<Namespace>()),
         catalog_(context.informers.of<CustomResourceDefinition>()) {
     namespaces_.addHandler([this](const std::shared_ptr<const Namespace>& ns) {

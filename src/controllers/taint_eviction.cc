@@ -52,7 +52,7 @@ using client::Requeue;
 class TaintEvictionController final : public Controller {
  public:
   explicit TaintEvictionController(Context& context)
-      : Controller(context, "taint-eviction", 8),
+      : Controller(context, "taint-eviction", 4),
         pods_(context.informers.of<Pod>()),
         nodes_(context.informers.of<Node>()),
         recorder_(context.recorder("taint-eviction-controller")) {
