@@ -62,8 +62,9 @@ Status StatusManager::publish(const Pod& pod, const PodStatus& before, const Pod
   if (done.ok() || done.failedWith(Reason::NotFound)) return okStatus();
   if (done.failedWith(Reason::Conflict) && !isStaticPod(pod)) {
     // Either the pod is another by now, or writers were in each other's way: only the first is an end.
-    auto now = api_.get<Pod>(pod.metadata.namespace_, pod.metadata.name);
-    if (now.failedWith(Reason::NotFound) || (now.ok() && now->metadata.uid != pod.metadata.uid)) return okStatus();
+    auto current = api_.get<Pod>(pod.metadata.namespace_, pod.metadata.name);
+    if (current.failedWith(Reason::NotFound) || (current.ok() && current->metadata.uid != pod.metadata.uid))
+      return okStatus();
   }
   return std::move(done).error();
 }
