@@ -1,7 +1,6 @@
 // Endpoints, endpoint slices, ingresses and network policies.
 #include "apiserver/strategies/checks.h"
 #include "apiserver/strategies/strategies.h"
-#include "apiserver/strategies/warnings.h"
 
 namespace skiff::apiserver {
 
@@ -33,7 +32,6 @@ class EndpointsStrategy final : public PlainStrategy {
         checkEnum(errors, port["protocol"], {"SCTP", "TCP", "UDP"});
       });
     });
-    warn(context.request.warnings, "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice");
   }
   void validateUpdate(StrategyContext& context, FieldErrors& errors) override { validateCreate(context, errors); }
 
