@@ -153,6 +153,8 @@ class StoredObject final : public store::Attachment {
     auto document = codec::cloneDocument(object_->root());
     if (resource.custom) document->arena.keep(resource.custom);
     TRY(convertObject(document->root, *resource.storage, *resource.info, resource.custom != nullptr, document->arena));
+    // A definition's defaults may be younger than the object: they hold when it is read, too.
+    if (resource.customVersion) defaultCustom(document->root, *resource.customVersion, document->arena);
     api::ObjectPtr made = api::Object::fromDocument(std::move(document), resource.info->type);
     others_.emplace_back(resource.info, made);
     return made;
@@ -297,9 +299,8 @@ Result<api::ObjectPtr> storedObject(const store::RecordPtr& record, const Served
 
 Result<api::ObjectPtr> servedObject(const store::RecordPtr& record, const ServedResource& resource) {
   auto stored = TRY(attached(record, resource));
-  if (resource.storage == resource.info) return stored->object();
-  // Tables of custom resources are made anew with each change of the definition: compare by name.
-  if (resource.custom && resource.storage->version == resource.info->version) return stored->object();
+  // Custom resources have a form for each state of their definition: its tables and defaults change with it.
+  if (resource.storage == resource.info && !resource.custom) return stored->object();
   return stored->inVersion(resource);
 }
 

@@ -54,7 +54,7 @@ Result<std::shared_ptr<ParsedPatch>> parsePatch(Exchange& exchange, PatchKind ki
   patch->kind = kind;
   std::string_view body = exchange.request().body.view();
   if (kind == PatchKind::Apply) {
-    auto parsed = codec::parseYaml(body, patch->document.arena);
+    auto parsed = codec::parseYaml(body, patch->document.arena, &patch->problems);
     if (!parsed.ok()) return badRequest(concat("error encoding patch: ", parsed.error().message()));
     patch->document.root = *parsed;
     if (!patch->document.root.isMap())
