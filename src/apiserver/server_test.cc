@@ -291,9 +291,9 @@ TEST_CASE("custom resources are served as soon as they are defined, and go with 
   watch->disconnect();
   CHECK(server.call("GET", concat(kDefinitions, "/foos.example.com")).status == 404);
   // The event is out a moment before the worker has taken the resource off the map.
-  int status = 200;
-  for (int i = 0; i < 100000 && status == 200; ++i) status = server.call("GET", foos).status;
-  CHECK(status == 404);
+  int code = 200;
+  for (int i = 0; i < 100000 && code == 200; ++i) code = server.call("GET", foos).status;
+  CHECK(code == 404);
   CHECK(server.store->count("/registry/example.com/foos/", "/registry/example.com/foos0") == 0);
 }
 
