@@ -13,12 +13,12 @@ printf 'admintoken,admin,admin,"system:masters"\nusertoken,nobody,nobody\n' >"$d
 passed=0 failed=0
 below() { echo "below the floor: $1 passed $2 of at least $3"; failed=$((failed + 1)); }
 
-if [ -x build/release/tests/golden_codec ]; then
-  line=$(build/release/tests/golden_codec "$facts" | tail -1)
+bash scripts/build.sh release golden_codec >/dev/null
+while read -r line; do
   echo "codec: $line"
   read -r p _ f _ <<<"$line"
   passed=$((passed + p)) failed=$((failed + f))
-fi
+done < <(build/release/tests/golden_codec/golden_codec "$facts" | tail -1)
 
 "$skiff" up --no-node --detach --data-dir "$data" --api-port "$port" --token-auth-file "$data/tokens"
 while read -r suite floor; do
