@@ -9,7 +9,7 @@ packages=(
   # run: nodes
   containerd runc containernetworking-plugins nftables iproute2 iptables conntrack kmod mount util-linux
   # tests and demo
-  curl ca-certificates python3-yaml
+  curl ca-certificates busybox-static
 )
 missing=()
 for p in "${packages[@]}"; do
