@@ -14,11 +14,10 @@ passed=0 failed=0
 below() { echo "below the floor: $1 passed $2 of at least $3"; failed=$((failed + 1)); }
 
 bash scripts/build.sh release golden_codec >/dev/null
-while read -r line; do
-  echo "codec: $line"
-  read -r p _ f _ <<<"$line"
+while read -r name p _ f _; do
+  echo "codec $name $p passed, $f failed"
   passed=$((passed + p)) failed=$((failed + f))
-done < <(build/release/tests/golden_codec/golden_codec "$facts" | tail -1)
+done < <(build/release/tests/golden_codec/golden_codec "$facts" | grep ' passed, ')
 
 "$skiff" up --no-node --detach --data-dir "$data" --api-port "$port" --token-auth-file "$data/tokens"
 while read -r suite floor; do
