@@ -86,6 +86,7 @@ Result<Written> Registry::commitNew(const WriteCall& call, DocumentEdit document
   std::string key = resource.keyOf(call.ns, call.name);
   TRY(normalize(document->root, resource, document->arena));
   std::string bytes = TRY(encodeStored(document->root, resource));
+  document = compacted(*document, resource);
   if (call.dryRun) {
     if (parts_.store->get(key)) return alreadyExists(resource.info->group, resource.info->plural, call.name);
     return Written{publish(std::move(document), 0, resource), true};

@@ -159,6 +159,7 @@ Result<std::optional<Deleted>> Registry::removeOnce(const WriteCall& call, const
     return std::optional<Deleted>(Deleted{publish(std::move(document), record->modRevision(), resource), false});
   TRY(normalize(object, resource, arena));
   std::string bytes = TRY(encodeStored(object, resource));
+  document = compacted(*document, resource);
   api::ObjectPtr published;
   store::Write write = writeOf(resource, record->key(), record->modRevision());
   write.value = SharedBytes(std::move(bytes));

@@ -318,19 +318,23 @@ void NodeProxy::forward(const ExchangePtr& exchange, const Target& target) {
   writer->begin(stream.status(), std::move(headers));
   // A client that goes away ends the backend's stream, and so this loop.
   std::shared_ptr<net::ResponseStream> shared(std::move(answer).value());
-  writer->onClose([shared] { shared->cancel(); });
+  auto room = std::make_shared<std::atomic<uint32_t>>(0);  // counts wakes: the client has read, or is gone
+  auto wake = [room] {
+    room->fetch_add(1);
+    room->notify_all();
+  };
+  writer->onClose([shared, wake] {
+    shared->cancel();
+    wake();
+  });
   while (!writer->closed()) {
     auto piece = shared->next(kIdleTimeout);
     if (!piece.ok() || piece->empty()) break;
     writer->write(SharedBytes(std::move(piece).value()));
-    if (writer->pendingBytes() > kHighWater) {
-      auto drained = std::make_shared<std::atomic<bool>>(false);
-      writer->onDrain([drained] {
-        drained->store(true);
-        drained->notify_all();
-      });
-      drained->wait(false);
-    }
+    uint32_t seen = room->load();
+    if (writer->pendingBytes() <= kHighWater || writer->closed()) continue;
+    writer->onDrain(wake);
+    room->wait(seen);
   }
   writer->finish();
   if (auto call = std::exchange(exchange->onAnswer, nullptr)) call(200);

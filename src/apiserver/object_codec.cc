@@ -314,6 +314,12 @@ Result<std::string> encodeStored(Value& object, const ServedResource& resource) 
 
 store::AttachmentPtr attachmentOf(api::ObjectPtr object) { return std::make_shared<StoredObject>(std::move(object)); }
 
+DocumentEdit compacted(const codec::Document& document, const ServedResource& resource) {
+  auto copy = codec::cloneDocument(document.root);
+  if (resource.custom) copy->arena.keep(resource.custom);
+  return copy;
+}
+
 api::ObjectPtr publish(DocumentEdit document, store::Revision revision, const ServedResource& resource) {
   if (revision != 0) {
     std::string text = std::to_string(revision);

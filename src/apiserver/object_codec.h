@@ -53,6 +53,8 @@ Result<api::ObjectPtr> servedObject(const store::RecordPtr& record, const Served
 Result<std::string> encodeStored(codec::Value& object, const ServedResource& resource);
 // The attachment of a record that is about to be written.
 store::AttachmentPtr attachmentOf(api::ObjectPtr object);
+// The tree alone: a request's arena also holds what the request threw away, and would live as long as the object.
+DocumentEdit compacted(const codec::Document& document, const ServedResource& resource);
 // A published object from a finished tree at a revision (0: none, dry run).
 api::ObjectPtr publish(DocumentEdit document, store::Revision revision, const ServedResource& resource);
 // The same object at another resourceVersion, sharing the tree (deleted objects carry their deletion's).

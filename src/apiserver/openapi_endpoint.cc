@@ -52,7 +52,9 @@ std::string hashOf(const Served& served, std::string_view name) {
 }
 
 constexpr std::string_view kJson = "application/json";
-constexpr std::string_view kProtobufV2 = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+// Go's parser of media types refuses the old name with an @, which clients still ask for: answers carry the other.
+constexpr std::string_view kProtobufV2 = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+constexpr std::string_view kOldProtobufV2 = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
 
 // The form that the client likes best; "" when it takes neither.
 std::string_view formOf(const Exchange& exchange, bool v3) {
@@ -60,7 +62,7 @@ std::string_view formOf(const Exchange& exchange, bool v3) {
   if (clauses.empty()) return kJson;
   for (const MediaClause& clause : clauses) {
     if (clause.type == kJson || clause.type == "*/*" || clause.type == "application/*") return kJson;
-    if (!v3 && clause.type == toLower(kProtobufV2)) return kProtobufV2;
+    if (!v3 && (clause.type == kProtobufV2 || clause.type == kOldProtobufV2)) return kProtobufV2;
   }
   return {};
 }

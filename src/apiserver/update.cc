@@ -187,6 +187,7 @@ Result<std::optional<Written>> Registry::commitUpdate(const WriteCall& call, con
   }
   // Nothing has changed: no revision is spent, nobody is told.
   if (bytes == record->value().view()) return std::optional<Written>(Written{live});
+  document = compacted(*document, resource);
   if (call.dryRun)
     return std::optional<Written>(Written{publish(std::move(document), record->modRevision(), resource)});
   api::ObjectPtr object;

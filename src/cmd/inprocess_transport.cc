@@ -315,7 +315,8 @@ class InProcess final : public client::Transport {
     codec::Arena arena;
     auto status = codec::parseJson(text, arena);
     if (status.ok() && status->isMap()) return client::errorFromStatus(*status, response.status);
-    return Error(Reason::InternalError, text).withCode(response.status);
+    return Error(response.status == httpCode(Reason::NotFound) ? Reason::NotFound : Reason::InternalError, text)
+        .withCode(response.status);
   }
 
   apiserver::ApiServer& server_;
