@@ -6,13 +6,15 @@
 namespace skiff::cmd {
 namespace {
 constexpr milliseconds kDrain{2000};  // open answers get this long when the server stops
+// Events keep their objects, decoded: some 8 KB each while the window holds them.
+constexpr size_t kWindowEvents = 20000;
 }
 
 Result<std::unique_ptr<ControlPlane>> ControlPlane::start(ControlPlaneOptions options) {
   auto plane = std::make_unique<ControlPlane>();
   auto clientCas = options.api.security.clientCaPem + options.api.security.requestHeaderCaPem;
   auto tls = TRY(net::TlsContext::server({.keyPair = options.serving, .clientCaPem = clientCas}));
-  plane->store_ = TRY(store::openStore({.directory = options.storeDir}));
+  plane->store_ = TRY(store::openStore({.directory = options.storeDir, .maxWindowEvents = kWindowEvents}));
   options.api.port = options.port;
   options.api.advertiseAddress = options.advertiseAddress;
   plane->api_ = TRY(apiserver::ApiServer::create(options.api, plane->store_));
