@@ -108,7 +108,7 @@ class Node(unittest.TestCase):
         skiff.request("POST", "/api/v1/namespaces/default/secrets",
                       {"metadata": {"name": "s"}, "stringData": {"key": "from-secret"}})
         body = pod("mounts", container(
-            script="cat /m/key /s/key /sub/part/x; echo; echo $A $B; cat /token/token | cut -c1-3; cat /d/name; sleep 1000",
+            script="cat /m/key /s/key /sub/part/x; echo; echo $A $B; cat /token/token > /dev/null && cat /d/name; echo; sleep 1000",
             env=[{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
                  {"name": "B", "value": "$(A)-more"}],
             volumeMounts=[{"name": "m", "mountPath": "/m"}, {"name": "s", "mountPath": "/s"},
@@ -123,7 +123,7 @@ class Node(unittest.TestCase):
         uid = create(body)["metadata"]["uid"]
         ready("mounts")
         text = eventually(lambda: (lambda t: t if "mounts" in t.splitlines()[-1:] else "")(log("mounts")))
-        self.assertEqual(text.splitlines()[:2], ["from-mapfrom-secretfrom-init", "mounts mounts-more"])
+        self.assertEqual(text.splitlines(), ["from-mapfrom-secretfrom-init", "mounts mounts-more", "mounts"])
         remove("mounts")
         eventually(lambda: not os.path.exists(f"{skiff.dir}/kubelet/pods/{uid}"))
         with open("/proc/self/mountinfo") as f:
@@ -172,7 +172,8 @@ class Node(unittest.TestCase):
         remove("late")
 
     def test_logs_and_exec(self):
-        create(pod("talks", container(script="echo one; echo two >&2; sleep 1000")))
+        # Apart in time: stdout and stderr are two pipes, and keep no order between them.
+        create(pod("talks", container(script="echo one; sleep 1; echo two >&2; sleep 1000")))
         ready("talks")
         self.assertEqual(eventually(lambda: log("talks") if "two" in log("talks") else ""), "one\ntwo\n")
         self.assertEqual(log("talks", "tailLines=1"), "two\n")

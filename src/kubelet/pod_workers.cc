@@ -213,7 +213,7 @@ Status PodWorkers::pass(Entry& entry, const std::string& uid, Pod& pod, bool gon
   RuntimePod runtime = TRY(d_.reader.pod(uid));
   awaitEnds(entry, runtime);
   keepRuntime(entry, runtime);
-  if (gone || pod.metadata.deletionTimestamp || isTerminal(pod.status)) return terminate(entry, pod, runtime, gone);
+  if (gone || pod.metadata.deletionTimestamp || entry.over || isTerminal(pod.status)) return terminate(entry, pod, runtime, gone);
   if (!admit(entry, pod) || pastDeadline(entry, pod)) return terminate(entry, pod, runtime, gone);
 
   if (!entry.hasStatus) TRY(publish(entry, pod, runtime, false, gone));
@@ -227,10 +227,7 @@ Status PodWorkers::pass(Entry& entry, const std::string& uid, Pod& pod, bool gon
   awaitEnds(entry, runtime);
   if (!synced.ok()) return synced;
   d_.runtime.pruneContainers(runtime);
-  if (isTerminal(entry.status)) {
-    pod.status = entry.status;
-    return terminate(entry, pod, runtime, gone);
-  }
+  if (entry.over) return terminate(entry, pod, runtime, gone);
   return okStatus();
 }
 
@@ -325,10 +322,17 @@ Status PodWorkers::publish(Entry& entry, Pod& pod, const RuntimePod& runtime, bo
   PodStatus status = computeStatus(inputs);
   if (status.qosClass == "BestEffort") status.qosClass = qosClassOf(pod);
   PodStatus before;
+  entry.over = entry.over || isTerminal(status);
   {
     std::lock_guard lock(mutex_);
     before = entry.hasStatus ? entry.status : entry.pod->status;
     if (entry.mirrorStatus) before = *std::exchange(entry.mirrorStatus, std::nullopt);
+  }
+  if (isTerminal(status) && runtime.anyRunning()) {
+    // Succeeded and Failed promise that nothing runs any more: sidecars and late containers end first.
+    status.phase = before.phase.empty() || isTerminal(before) ? "Running" : before.phase;
+    status.reason = before.reason;
+    status.message = before.message;
   }
   if (!gone) TRY(d_.statuses.publish(pod, before, status));
   pod.status = status;  // the rest of the pass goes on from here

@@ -69,6 +69,7 @@ class PodWorkers {
     std::optional<int64_t> killGrace;  // that the running termination uses
     // The worker's own: touched only while the queue has given it the key.
     bool admitted = false, terminated = false, hasStatus = false;
+    bool over = false;  // all that counts has ended: the rest is stopped, and only then the phase says so
     std::string failReason, failMessage;
     std::optional<SteadyTime> retryAt;  // when the last pass wants to be repeated
     PodMemory memory;
