@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "apiserver/extension/schema_rules.h"
 #include "apiserver/strategies/checks.h"
 
 namespace skiff::apiserver {
@@ -74,6 +75,7 @@ void validateVersions(const Field& spec, FieldErrors& errors) {
     validateTypesGiven({schema.value, path}, errors);
     if (schema["type"].text().empty()) errors.required(concat(path, ".type"), "must not be empty at the root");
     validateTypesKnown({schema.value, path}, errors);
+    checkSchemaRules(*schema.value, path, errors);
   });
 }
 

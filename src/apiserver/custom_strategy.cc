@@ -18,10 +18,10 @@ class CustomStrategy final : public Strategy {
     if (versionOf(*context.request.resource).hasStatus) context.object().erase("status");
   }
   void validateCreate(StrategyContext& context, FieldErrors& errors) override {
-    validateCustom(context.object(), versionOf(*context.request.resource), errors);
+    validateCustom(context.object(), nullptr, versionOf(*context.request.resource), errors);
   }
   void validateUpdate(StrategyContext& context, FieldErrors& errors) override {
-    validateCustom(context.object(), versionOf(*context.request.resource), errors);
+    validateCustom(context.object(), &context.old(), versionOf(*context.request.resource), errors);
   }
   bool allowUnconditionalUpdate() const override { return false; }
 };

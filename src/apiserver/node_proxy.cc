@@ -1,6 +1,7 @@
 #include "apiserver/node_proxy.h"
 
 #include "apiserver/list.h"
+#include "apiserver/rest.h"
 #include "apiserver/status.h"
 #include "base/log.h"
 #include "base/strings.h"
@@ -130,7 +131,35 @@ void NodeProxy::serve(ExchangePtr exchange) {
     exchange->fail(tooManyRequests("Too many requests, please try again later.", 1));
 }
 
+// Streams into a pod or node are admitted as CONNECT, with their options as the object. Reading logs is not.
+Status NodeProxy::admitConnect(Exchange& exchange) const {
+  struct OptionsKind {
+    std::string_view resource, subresource, kind;
+  };
+  constexpr OptionsKind kKinds[] = {
+      {"pods", "exec", "PodExecOptions"},     {"pods", "attach", "PodAttachOptions"}, {"pods", "portforward", "PodPortForwardOptions"},
+      {"pods", "proxy", "PodProxyOptions"},   {"nodes", "proxy", "NodeProxyOptions"}, {"services", "proxy", "ServiceProxyOptions"}};
+  auto kind = std::ranges::find_if(kKinds, [&](const OptionsKind& known) {
+    return known.resource == exchange.info.resource && known.subresource == exchange.info.subresource;
+  });
+  if (kind == std::end(kKinds)) return okStatus();
+  codec::Arena arena;
+  Value options = Value::map();
+  options.set(arena, "kind", Value::string(kind->kind));
+  options.set(arena, "apiVersion", Value::string("v1"));
+  for (const auto& [key, value] : exchange.query.items()) {
+    if (key == "stdin" || key == "stdout" || key == "stderr" || key == "tty")
+      options.set(arena, key, Value::boolean(exchange.query.flag(key).value_or(false)));
+    else if (key == "command")
+      options.child(arena, key).push(arena, Value::text(arena, value));
+    else if (key == "container" || key == "path")
+      options.set(arena, key, Value::text(arena, value));
+  }
+  return registry_.admit(callOf(exchange, "", false), Operation::Connect, &options, nullptr, arena);
+}
+
 void NodeProxy::run(const ExchangePtr& exchange) {
+  if (Status admitted = admitConnect(*exchange); !admitted.ok()) return exchange->fail(admitted.error());
   auto target = resolve(*exchange);
   if (!target.ok()) return exchange->fail(target.error());
   if (target->empty) {

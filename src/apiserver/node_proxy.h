@@ -23,6 +23,7 @@ class NodeProxy {
 
  private:
   struct Target;
+  Status admitConnect(Exchange& exchange) const;
   void run(const ExchangePtr& exchange);
   Result<Target> resolve(Exchange& exchange);
   Result<Target> podTarget(Exchange& exchange, const codec::Value& pod);

@@ -11,6 +11,12 @@ namespace {
 // Events are forgotten after an hour, as upstream's --event-ttl.
 constexpr std::chrono::seconds kEventTtl{3600};
 
+ExpectedKind storedKind(const ServedResource& resource) {
+  return {resource.storage->group, resource.storage->version, resource.storage->kind,
+          resource.custom ? nullptr : resource.storage->type,
+          resource.custom ? &resource.custom->storageVersion() : nullptr};
+}
+
 }  // namespace
 
 using codec::Arena;
@@ -44,11 +50,22 @@ AdmissionRequest Registry::admissionOf(const WriteCall& call, Operation operatio
   request.dryRun = call.dryRun;
   request.arena = &arena;
   request.warnings = call.warnings;
+  request.requested = call.resource->info;
+  request.reform = [this, resource = call.resource.get(), &arena](Value& edited) -> Status {
+    if (edited["kind"].asString() != resource->storage->kind) return okStatus();  // a subresource's own kind
+    TRY(normalize(edited, *resource, arena));
+    defaultObject(edited, storedKind(*resource), arena);
+    if (!resource->custom) strategyOf(*resource).applyDefaults(edited, arena);
+    return okStatus();
+  };
   return request;
 }
 
 Status Registry::mutate(AdmissionRequest& request) const {
   if (!parts_.admission) return okStatus();
+  for (const auto& plugin : *parts_.admission) TRY(plugin->mutate(request));
+  if (!request.reinvoke) return okStatus();
+  request.isReinvocation = true;
   for (const auto& plugin : *parts_.admission) TRY(plugin->mutate(request));
   return okStatus();
 }
@@ -69,9 +86,7 @@ Status Registry::admit(const WriteCall& call, Operation operation, Value* object
 // Plug-ins and strategies edit freely; this brings the tree back into the order and form of its type.
 Status Registry::normalize(Value& object, const ServedResource& resource, Arena& arena) const {
   std::vector<std::string> unknown;
-  ExpectedKind kind{resource.storage->group, resource.storage->version, resource.storage->kind,
-                    resource.custom ? nullptr : resource.storage->type,
-                    resource.custom ? &resource.custom->storageVersion() : nullptr};
+  ExpectedKind kind = storedKind(resource);
   TRY(conformObject(object, kind, arena, unknown));
   setTypeMeta(object, arena, arena.copy(api::apiVersionOf(kind.group, kind.version)), arena.copy(kind.kind));
   return okStatus();

@@ -1,6 +1,7 @@
 // What is known of a request on its way: who asks (authn), for what (request info), and what authorization and admission
 // look at.
 #pragma once
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -69,6 +70,14 @@ struct AdmissionRequest {
   bool dryRun = false;
   codec::Arena* arena = nullptr;
   std::vector<std::string>* warnings = nullptr;  // answered as Warning headers
+  // In the version that the client asked for; `resource` is in the one that is stored, as the objects are. Null: the same.
+  const api::ResourceInfo* requested = nullptr;
+  // Brings an object that a plug-in has replaced back into its kind's form: pruned and defaulted. May be empty.
+  std::function<Status(codec::Value&)> reform;
+  // Webhooks and policies may change what plug-ins before them decided by: if one asks, all mutating plug-ins run a second
+  // time, and never a third.
+  bool reinvoke = false, isReinvocation = false;
+  std::map<std::string, uint64_t> reinvocable;  // hash of the object as a webhook left it, by webhook
 };
 
 class AdmissionPlugin {

@@ -5,6 +5,7 @@
 #include "apiserver/cluster_reader.h"
 #include "apiserver/custom_resources.h"
 #include "apiserver/discovery.h"
+#include "apiserver/extension/dynamic_admission.h"
 #include "apiserver/filters.h"
 #include "apiserver/health.h"
 #include "apiserver/metrics.h"
@@ -36,7 +37,7 @@ class Server final : public ApiServer, public net::Handler {
         reader_(*store_, resources_),
         authenticator_(makeAuthenticator(options_.security, reader_)),
         authorizer_(makeAuthorizer(options_.security, reader_)),
-        admission_(makeAdmission(options_.security, reader_, *authorizer_)),
+        admission_(withDynamicAdmission(makeAdmission(options_.security, reader_, *authorizer_), reader_, *authorizer_)),
         strategies_(makeStrategies(options_.security, reader_)),
         registry_({store_.get(), &resources_, strategies_.get(), &admission_, &reader_, options_.clock}),
         writers_(rt::Executor::create({.name = "writer", .maxThreads = kMaxWriters, .maxQueue = kMaxQueuedWrites})),

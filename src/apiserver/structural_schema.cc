@@ -7,6 +7,7 @@
 
 #include "api/convert.h"
 #include "apiserver/crd.h"
+#include "apiserver/extension/schema_rules.h"
 #include "apiserver/object_codec.h"
 #include "apiserver/strategy.h"
 #include "base/strings.h"
@@ -87,6 +88,7 @@ Status parseInto(StructuralSchema& out, const Value& schema, int depth) {
   TRY(parseMany(out.anyOf, schema["anyOf"], depth));
   TRY(parseMany(out.oneOf, schema["oneOf"], depth));
   if (const Value* negated = schema.find("not"); negated && negated->isMap()) out.negated = TRY(parseOne(*negated, depth));
+  out.rules = compileSchemaRules(schema);
   if (!out.pattern.empty()) {
     re2::RE2::Options options;
     options.set_log_errors(false);
@@ -309,8 +311,10 @@ void defaultCustom(Value& object, const CustomVersion& version, Arena& arena) {
   if (version.schema) defaultBy(object, *version.schema, arena, 0);
 }
 
-void validateCustom(const Value& object, const CustomVersion& version, FieldErrors& errors) {
-  if (version.schema) Validator(errors).check(object, *version.schema, "");
+void validateCustom(const Value& object, const Value* old, const CustomVersion& version, FieldErrors& errors) {
+  if (!version.schema) return;
+  Validator(errors).check(object, *version.schema, "");
+  if (errors.empty()) validateByRules(object, old, *version.schema, errors);
 }
 
 }  // namespace skiff::apiserver

@@ -18,6 +18,7 @@ class RE2;
 namespace skiff::apiserver {
 
 class FieldErrors;
+class SchemaRules;  // extension/schema_rules.h
 struct CustomVersion;
 
 struct StructuralSchema {
@@ -38,6 +39,7 @@ struct StructuralSchema {
   std::vector<std::unique_ptr<StructuralSchema>> allOf, anyOf, oneOf;  // value validation only
   std::unique_ptr<StructuralSchema> negated;
   std::unique_ptr<re2::RE2> regex;
+  std::shared_ptr<const SchemaRules> rules;  // x-kubernetes-validations of this level; null: none
   StructuralSchema();
   ~StructuralSchema();
 };
@@ -48,6 +50,7 @@ Result<std::shared_ptr<const StructuralSchema>> parseStructuralSchema(const code
 Status conformCustom(codec::Value& object, const CustomVersion& version, codec::Arena& arena,
                      std::vector<std::string>& unknown);
 void defaultCustom(codec::Value& object, const CustomVersion& version, codec::Arena& arena);
-void validateCustom(const codec::Value& object, const CustomVersion& version, FieldErrors& errors);
+// By the schema, and if that holds by its rules. `old` is null for a creation.
+void validateCustom(const codec::Value& object, const codec::Value* old, const CustomVersion& version, FieldErrors& errors);
 
 }  // namespace skiff::apiserver

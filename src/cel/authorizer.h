@@ -26,8 +26,8 @@ class AccessOracle {
   virtual AccessDecision check(const AccessQuery& query) = 0;
 };
 
-// The variables `authorizer` and `authorizer.requestResource`; the oracle must outlive the evaluation.
-Value authorizerValue(AccessOracle& oracle, codec::Arena& arena);
-Value resourceCheckValue(AccessOracle& oracle, const AccessQuery& query, codec::Arena& arena);
+// The variable `authorizer`; `requestResource` is what its member of that name asks about. The oracle and the query's texts
+// must outlive the evaluation.
+Value authorizerValue(AccessOracle& oracle, const AccessQuery& requestResource, codec::Arena& arena);
 
 }  // namespace skiff::cel

@@ -148,9 +148,10 @@ bool Checker::select(Expr& expr) {
   if (expr.optional) expr.type = StaticType::Optional;
   if (isScalar(operand.type))
     return fail(expr, concat("type '", staticTypeName(operand.type), "' does not support field selection"));
-  bool ofVariables = operand.node == Node::Name && !operand.local && operand.name == "variables";
-  if (ofVariables && environment_.policyVariables &&
-      std::ranges::find(*environment_.policyVariables, expr.name) == environment_.policyVariables->end())
+  if (operand.node != Node::Name || operand.local) return true;
+  bool ofSelf = operand.name == "self" || operand.name == "oldSelf";
+  const auto& fields = operand.name == "variables" ? environment_.policyVariables : environment_.selfFields;
+  if ((ofSelf || operand.name == "variables") && fields && std::ranges::find(*fields, expr.name) == fields->end())
     return fail(expr, concat("undefined field '", expr.name, "'"));
   return true;
 }

@@ -94,6 +94,7 @@ Value Evaluator::selectFrom(const Value& operand, const Expr& expr) {
     return found ? context_.some(*found) : Value::none();
   }
   if (found) return *found;
+  if (operand.is(Kind::Authorizer) && expr.name == "requestResource") return requestResource(context_, operand);
   if (operand.is(Kind::List)) return Value::error("unsupported index type 'string' in list");
   return context_.fail(concat("no such key: ", expr.name));
 }

@@ -84,6 +84,8 @@ bool equalNetwork(const Value& a, const Value& b);
 std::string networkText(const Value& value);
 Value parseTimestamp(Context& context, std::string_view text);
 Value parseDurationText(Context& context, std::string_view text);
+// The member of that name of an Authorizer.
+Value requestResource(Context& context, const Value& authorizer);
 // "text %s".format([args]) of the strings library.
 // indexOf and lastIndexOf of texts; lists have functions of the same names.
 Value textIndexOf(Context& context, std::span<const Value> args);

@@ -8,7 +8,7 @@ using Args = std::span<const Value>;
 
 struct Access {
   AccessOracle* oracle;
-  AccessQuery query;
+  AccessQuery query, requestResource;
 };
 struct Decision {
   bool allowed;
@@ -94,12 +94,14 @@ constexpr Function kFunctions[] = {
 
 std::span<const Function> authorizerFunctions() { return kFunctions; }
 
-Value authorizerValue(AccessOracle& oracle, codec::Arena& arena) {
-  return Value::opaque(Kind::Authorizer, new (arena.allocate(sizeof(Access))) Access{&oracle, {}});
+Value authorizerValue(AccessOracle& oracle, const AccessQuery& requestResource, codec::Arena& arena) {
+  return Value::opaque(Kind::Authorizer, new (arena.allocate(sizeof(Access))) Access{&oracle, {}, requestResource});
 }
 
-Value resourceCheckValue(AccessOracle& oracle, const AccessQuery& query, codec::Arena& arena) {
-  return Value::opaque(Kind::ResourceCheck, new (arena.allocate(sizeof(Access))) Access{&oracle, query});
+Value requestResource(Context& context, const Value& authorizer) {
+  Access access = authorizer.payload<Access>();
+  access.query = access.requestResource;
+  return context.opaque(Kind::ResourceCheck, access);
 }
 
 }  // namespace skiff::cel

@@ -18,6 +18,8 @@ struct Environment {
   std::vector<std::string> variables;
   // Members of `variables`, when they are known: others are compile errors.
   std::optional<std::vector<std::string>> policyVariables;
+  // The same of `self` and `oldSelf`.
+  std::optional<std::vector<std::string>> selfFields = std::nullopt;
   bool objectConstruction = false;  // Object{...}, Object.spec{...}, JSONPatch{...}
 };
 

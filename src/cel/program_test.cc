@@ -141,7 +141,7 @@ TEST_CASE("the authorizer is asked what the chain says") {
   OnlyPods oracle;
   codec::Arena arena;
   Environment environment{.variables = {"authorizer"}};
-  std::optional<Value> activation[] = {authorizerValue(oracle, arena)};
+  std::optional<Value> activation[] = {authorizerValue(oracle, {.isResource = true, .resource = "pods", .ns = "a"}, arena)};
   auto ask = [&](std::string_view source) {
     auto program = Program::compile(source, environment);
     REQUIRE(program.ok());
@@ -152,6 +152,7 @@ TEST_CASE("the authorizer is asked what the chain says") {
   CHECK(ask("authorizer.group('').resource('pods').namespace('b').check('list').allowed()")->isFalse());
   CHECK(ask("authorizer.path('/healthz').check('get').allowed()")->isFalse());
   CHECK(ask("authorizer.path('/healthz').check('get').reason()")->asText() == "because");
+  CHECK(ask("authorizer.requestResource.check('list').allowed()")->isTrue());
   CHECK(!ask("authorizer.check('get')").ok());
 }
 

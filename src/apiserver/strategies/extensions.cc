@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "apiserver/crd_strategy.h"
+#include "apiserver/extension/expression_checks.h"
 #include "apiserver/strategies/checks.h"
 #include "apiserver/strategies/strategies.h"
 
@@ -73,6 +74,7 @@ class WebhookStrategy final : public Strategy {
     }
     validateLabelSelector(hook["namespaceSelector"], errors);
     validateLabelSelector(hook["objectSelector"], errors);
+    checkMatchConditions(*hook["matchConditions"].value, hook["matchConditions"].path, errors);
     Field client = hook["clientConfig"];
     if (client["url"].has() == client["service"].has()) {
       errors.required(client.path, "exactly one of url or service is required");
@@ -118,6 +120,19 @@ class FlowSchemaStrategy final : public StatusStrategy {
   }
 };
 
+// Admission policies: what they say in expressions must compile.
+template <class Base>
+class PolicyStrategy final : public Base {
+ public:
+  bool hasStatus() const override { return std::is_same_v<Base, StatusStrategy>; }
+  void validateCreate(StrategyContext& context, FieldErrors& errors) override {
+    checkPolicyExpressions(std::as_const(context.object())["spec"], errors);
+  }
+  void validateUpdate(StrategyContext& context, FieldErrors& errors) override {
+    if (context.request.subresource.empty()) validateCreate(context, errors);
+  }
+};
+
 // Policies that are data only have generation and no status.
 class CountedStrategy final : public Strategy {
  public:
@@ -132,8 +147,9 @@ void addExtensionStrategies(const AddStrategy& add) {
   constexpr std::string_view kAdmission = "admissionregistration.k8s.io/";
   add(concat(kAdmission, "validatingwebhookconfigurations"), std::make_unique<WebhookStrategy>());
   add(concat(kAdmission, "mutatingwebhookconfigurations"), std::make_unique<WebhookStrategy>());
-  for (std::string_view plain : {"validatingadmissionpolicybindings", "mutatingadmissionpolicies",
-                                 "mutatingadmissionpolicybindings"}) {
+  add(concat(kAdmission, "validatingadmissionpolicies"), std::make_unique<PolicyStrategy<StatusStrategy>>());
+  add(concat(kAdmission, "mutatingadmissionpolicies"), std::make_unique<PolicyStrategy<Strategy>>());
+  for (std::string_view plain : {"validatingadmissionpolicybindings", "mutatingadmissionpolicybindings"}) {
     add(concat(kAdmission, plain), std::make_unique<CountedStrategy>());
   }
   add("flowcontrol.apiserver.k8s.io/flowschemas", std::make_unique<FlowSchemaStrategy>());
