@@ -187,7 +187,7 @@ def random_request(rng):
              "/api/v1//pods", "/%ff%fe", "/api", "/openapi/v3/nope", "/api/v1/namespaces/default/services/x:y:z/proxy/a",
              "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", "/api/v1/pods?limit=-1&continue=%%%",
              "/api/v1/pods?labelSelector=a%20in%20(", "/api/v1/pods?fieldSelector=a=b", "/api/v1/pods?resourceVersion=x",
-             "/api/v1/pods?watch=1&resourceVersion=99999999999&timeoutSeconds=0", "/" + "a/" * rng.randint(1, 2000)]
+             "/api/v1/pods?watch=1&resourceVersion=99999999999&timeoutSeconds=1", "/" + "a/" * rng.randint(1, 2000)]
     types = ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf", "text/plain", "",
              "application/merge-patch+json", "application/json-patch+json", "application/strategic-merge-patch+json",
              "application/apply-patch+yaml"]

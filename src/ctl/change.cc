@@ -110,6 +110,18 @@ Result<DocumentPtr> withLastApplied(const Value& manifest) {
   return document;
 }
 
+// What controllers and the server change on their own does not make an object "configured".
+DocumentPtr withoutServerFields(const Value& object) {
+  auto document = codec::cloneDocument(object);
+  document->root.erase("status");
+  if (auto* meta = document->root.find("metadata")) {
+    meta->erase("resourceVersion");
+    meta->erase("managedFields");
+    if (auto* annotations = meta->find("annotations")) annotations->erase("deployment.kubernetes.io/revision");
+  }
+  return document;
+}
+
 Status applyClientSide(Session& session, const Target& target, const std::string& dryRun, const std::string& output) {
   auto path = target.resource.path(target.ns, target.name);
   auto live = session.get(path);
@@ -129,7 +141,7 @@ Status applyClientSide(Session& session, const Target& target, const std::string
     }
   const char* contentType = type ? "application/strategic-merge-patch+json" : "application/merge-patch+json";
   auto made = TRY(session.send("PATCH", path, query, codec::toJson(wanted->root), contentType));
-  bool same = made->root["metadata"]["resourceVersion"] == (*live)->root["metadata"]["resourceVersion"];
+  bool same = withoutServerFields((*live)->root)->root == withoutServerFields(made->root)->root;
   return report(target, same ? "unchanged" : "configured", output, made->root);
 }
 
