@@ -104,6 +104,7 @@ void addDeletions(Value& patch, const Value& before, const Value& now, const api
 Result<DocumentPtr> withLastApplied(const Value& manifest) {
   auto document = codec::cloneDocument(manifest);
   auto& annotations = document->root.child(document->arena, "metadata").child(document->arena, "annotations");
+  if (annotations.isNull()) annotations = Value::map();
   annotations.erase(kLastApplied);
   auto text = codec::toJsonSorted(document->root) + "\n";
   annotations.set(document->arena, kLastApplied, Value::text(document->arena, text));
@@ -136,8 +137,9 @@ Status applyClientSide(Session& session, const Target& target, const std::string
   const auto* type = api::findKind(target.resource.group, target.resource.version, target.resource.kind);
   if (auto last = (*live)->root["metadata"]["annotations"][kLastApplied].asString(); !last.empty())
     if (auto before = codec::parseJsonDocument(last); before.ok()) {
+      auto now = TRY(withLastApplied(target.manifest->root));
       wanted->arena.keep(*before);
-      addDeletions(wanted->root, (*before)->root, target.manifest->root, type, wanted->arena);
+      addDeletions(wanted->root, (*before)->root, now->root, type, wanted->arena);
     }
   const char* contentType = type ? "application/strategic-merge-patch+json" : "application/merge-patch+json";
   auto made = TRY(session.send("PATCH", path, query, codec::toJson(wanted->root), contentType));
