@@ -11,8 +11,10 @@
 #include "cmd/commands.h"
 #include "cmd/files.h"
 #include "cmd/instance.h"
+#include "cmd/up.h"
 #include "gen/core_v1.h"
 #include "kubelet/kubelet.h"
+#include "proxy/proxy.h"
 #include "rt/stop.h"
 
 namespace skiff::cmd {
@@ -53,6 +55,9 @@ int runDown(const Args& args) {
   if (auto stopped = stopInstance(dataDir); !stopped.ok()) return fail(stopped.error().message());
   if (auto gone = kubelet::tearDownNode({.rootDir = dataDir + "/kubelet", .runtimeDir = dataDir}); !gone.ok())
     return fail(gone.error().message());
+  bool mayHaveRules = geteuid() == 0 && exists("/usr/sbin/nft");
+  if (mayHaveRules)
+    if (auto removed = proxy::removeRules(serviceTableName(dataDir)); !removed.ok()) return fail(removed.error().message());
   if (!purge) return 0;
   std::error_code error;
   std::filesystem::remove_all(dataDir, error);

@@ -32,18 +32,17 @@ std::string besideBinary(std::string_view file) {
   return (self.parent_path() / file).string();
 }
 
-// Instances with nodes on the same machine keep their rules apart.
-std::string tableName(const std::string& dataDir) {
-  if (dataDir == UpOptions().dataDir) return "skiff";
-  return concat("skiff_", fnv32a(dataDir));
-}
-
 Status writeAdminKubeconfig(const ClusterPki& pki, const UpOptions& options, const std::string& server) {
   auto config = TRY(pki.clientConfig("admin", {"kubernetes-admin", {"system:masters"}}, server));
   return writeFile(options.dataDir + "/admin.kubeconfig", client::writeKubeconfig(config, "skiff", "kubernetes-admin"));
 }
 
 }  // namespace
+
+std::string serviceTableName(const std::string& dataDir) {
+  if (dataDir == UpOptions().dataDir) return "skiff";
+  return concat("skiff_", fnv32a(dataDir));
+}
 
 Result<std::unique_ptr<Cluster>> Cluster::start(const UpOptions& options) {
   auto cluster = std::make_unique<Cluster>();
@@ -121,7 +120,7 @@ Status Cluster::startNode(const UpOptions& options) {
                               .nodeName = options.nodeName,
                               .nodeIp = options.nodeIp,
                               .clusterCidr = options.podCidr,
-                              .tableName = tableName(options.dataDir)})));
+                              .tableName = serviceTableName(options.dataDir)})));
   return run(kubelet::createKubelet({.transport = transportFor({node, {"system:nodes"}}),
                                      .nodeName = options.nodeName,
                                      .nodeIp = options.nodeIp,

@@ -27,6 +27,9 @@ struct UpOptions {
   std::vector<std::string> runtimeConfig;
 };
 
+// The nftables table of services: instances with nodes on the same machine keep their rules apart.
+std::string serviceTableName(const std::string& dataDir);
+
 class Cluster {
  public:
   static Result<std::unique_ptr<Cluster>> start(const UpOptions& options);

@@ -86,6 +86,10 @@ class Proxy final : public client::Role {
 
 }  // namespace
 
+Status removeRules(const std::string& tableName) {
+  return runNft(concat("add table ip ", tableName, "\ndelete table ip ", tableName, "\n"));
+}
+
 std::unique_ptr<client::Role> createProxy(ProxyOptions options) { return std::make_unique<Proxy>(std::move(options)); }
 
 }  // namespace skiff::proxy

@@ -16,5 +16,7 @@ struct ProxyOptions {
   std::string tableName = "skiff";  // of nftables, so that several instances may run in their own namespaces
 };
 std::unique_ptr<client::Role> createProxy(ProxyOptions options);
+// The rules outlive the role, so that services work while it restarts; this ends them. No such table is fine.
+Status removeRules(const std::string& tableName);
 
 }  // namespace skiff::proxy
