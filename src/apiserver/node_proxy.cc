@@ -108,6 +108,7 @@ struct NodeProxy::Target {
   std::string query;
   bool empty = false;  // nothing to ask: 204 (log of a pod that has no node)
   bool kubelet = true;  // show our client certificate
+  std::string redirect;  // instead of asking: where the client shall go
 };
 
 NodeProxy::NodeProxy(Options options, Registry& registry)
@@ -162,10 +163,11 @@ void NodeProxy::run(const ExchangePtr& exchange) {
   if (Status admitted = admitConnect(*exchange); !admitted.ok()) return exchange->fail(admitted.error());
   auto target = resolve(*exchange);
   if (!target.ok()) return exchange->fail(target.error());
-  if (target->empty) {
+  if (target->empty || !target->redirect.empty()) {
     net::Response response;
-    response.status = 204;
+    response.status = target->empty ? 204 : 301;
     response.headers = exchange->headers("");
+    if (!target->redirect.empty()) response.headers.set("location", target->redirect);
     return exchange->respond(std::move(response));
   }
   bool upgrade = !exchange->request().headers.get("upgrade").empty();
@@ -238,8 +240,13 @@ Result<NodeProxy::Target> NodeProxy::proxyTarget(Exchange& exchange) {
   std::string_view raw = exchange.request().path;
   size_t at = raw.find("/proxy", raw.find(concat('/', info.resource, '/')));
   std::string tail(at == std::string_view::npos ? "" : raw.substr(at + 6));
-  if (tail.empty()) tail = "/";
   Target target;
+  if (tail.empty() && (exchange.request().method == "GET" || exchange.request().method == "HEAD")) {
+    // Relative links of the backend's front page only work below a path that ends in a slash.
+    target.redirect = concat(raw, '/', exchange.request().query.empty() ? "" : "?", exchange.request().query);
+    return target;
+  }
+  if (tail.empty()) tail = "/";
   if (info.resource == "nodes") {
     target = TRY(nodeTarget(name->name, tail));
     if (auto port = parseUint(name->port); port && *port < 65536) target.port = uint16_t(*port);

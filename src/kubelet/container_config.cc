@@ -116,7 +116,8 @@ cri::PodSandboxConfig sandboxConfig(const NodeConfig& config, const SandboxInput
   out.metadata = {pod.metadata.name, pod.metadata.uid, pod.metadata.namespace_, in.attempt};
   out.logDirectory = podLogDir(config, pod);
   auto [host, domain] = hostnameOf(pod, config.options.clusterDomain);
-  out.hostname = pod.spec.hostNetwork ? in.hostname : host;
+  // A pod in the host network shares the host's UTS namespace too: there is no name of its own to set.
+  out.hostname = pod.spec.hostNetwork ? "" : host;
   if (!pod.spec.hostNetwork && pod.spec.setHostnameAsFQDN.value_or(false) && !domain.empty())
     out.hostname = concat(host, ".", domain);
   out.labels = pod.metadata.labels;

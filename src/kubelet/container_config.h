@@ -19,7 +19,6 @@ struct SandboxInputs {
   uint32_t attempt = 0;
   std::string cgroupParent;
   std::string hostResolvConf;
-  std::string hostname;  // of the node, for pods on its network
 };
 cri::PodSandboxConfig sandboxConfig(const NodeConfig& config, const SandboxInputs& inputs);
 

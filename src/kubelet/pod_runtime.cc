@@ -24,12 +24,6 @@ bool startedBy(const ProbeManager::Results& probes, const std::string& name) {
   return it == probes.started.end() || it->second;
 }
 
-std::string nodeHostname() {
-  char name[256] = {};
-  ::gethostname(name, sizeof name - 1);
-  return name;
-}
-
 std::string summaryOf(const cri::LinuxContainerResources& r) {
   return concat(r.cpuShares, "/", r.cpuQuota, "/", r.memoryLimitInBytes);
 }
@@ -124,7 +118,7 @@ Status PodRuntime::sync(const Pod& pod, RuntimePod* runtime, PodMemory& memory) 
   if (const auto* ready = runtime->readySandbox()) {
     pass.sandboxId = ready->id;
     SandboxInputs inputs{&pod, ready->attempt, d_.cgroups.podCgroup(pod),
-                         readFile("/etc/resolv.conf").valueOr(""), nodeHostname()};
+                         readFile("/etc/resolv.conf").valueOr("")};
     pass.sandboxConfig = sandboxConfig(d_.config, inputs);
     pass.sandboxConfig.dnsConfig = podDns(pod, d_.config.options.clusterDns, d_.config.options.clusterDomain,
                                           inputs.hostResolvConf);
@@ -159,7 +153,7 @@ Result<std::string> PodRuntime::createSandbox(Pass& pass) {
   if (!pod.spec.runtimeClassName.value_or("").empty())
     handler = TRY(d_.api.get<api::node::v1::RuntimeClass>("", *pod.spec.runtimeClassName)).handler;
   SandboxInputs inputs{&pod, pass.runtime.sandboxes.empty() ? 0 : pass.runtime.sandboxes[0].attempt + 1,
-                       d_.cgroups.podCgroup(pod), readFile("/etc/resolv.conf").valueOr(""), nodeHostname()};
+                       d_.cgroups.podCgroup(pod), readFile("/etc/resolv.conf").valueOr("")};
   pass.sandboxConfig = sandboxConfig(d_.config, inputs);
   pass.sandboxConfig.dnsConfig =
       podDns(pod, d_.config.options.clusterDns, d_.config.options.clusterDomain, inputs.hostResolvConf);

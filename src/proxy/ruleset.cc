@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::string_view kServiceIps = "service-ips", kNodePorts = "service-nodeports";
 constexpr std::string_view kNoEndpointIps = "no-endpoint-ips", kNoEndpointPorts = "no-endpoint-nodeports";
+constexpr std::string_view kClusterIps = "cluster-ips";
 constexpr std::string_view kMasqueradeMark = "0x4000";  // the bit that kube-proxy uses as well
 
 // Short and unique; the readable name stands behind it for people who list the table.
@@ -23,10 +24,11 @@ std::string chainName(std::string_view kind, std::string_view name) {
 class Builder {
  public:
   Builder(Ruleset& out, const std::string& clusterCidr) : out_(out), cidr_(clusterCidr) {
-    for (auto map : {kServiceIps, kNodePorts, kNoEndpointIps, kNoEndpointPorts}) out_.maps[std::string(map)];
+    for (auto map : {kServiceIps, kNodePorts, kNoEndpointIps, kNoEndpointPorts, kClusterIps}) out_.maps[std::string(map)];
   }
 
   void add(const ServicePortRules& service) {
+    element(kClusterIps, service.clusterIp, "goto reject-chain");  // any port that no rule has translated
     addFront(service, service.cluster, concat(service.clusterIp, " . ", service.protocol, " . ", service.port));
     bool hasExternal = service.nodePort != 0 || !service.externalIps.empty();
     if (!hasExternal) return;
@@ -125,6 +127,7 @@ std::string baseTable() {
   std::string out;
   for (auto map : {kServiceIps, kNoEndpointIps}) out += concat("  map ", map, " { ", kAddressKey, " }\n");
   for (auto map : {kNodePorts, kNoEndpointPorts}) out += concat("  map ", map, " { ", kPortKey, " }\n");
+  out += concat("  map ", kClusterIps, " { type ipv4_addr : verdict; }\n");
   out += concat(
       "  chain mark-for-masquerade { meta mark set meta mark or ", kMasqueradeMark, "; }\n"
       "  chain reject-chain { reject; }\n"
@@ -142,6 +145,9 @@ std::string baseTable() {
   for (auto hook : {"input", "forward", "output"})
     out += concat("  chain filter-", std::string_view(hook), " { type filter hook ", std::string_view(hook),
                   " priority -110; ct state new jump no-endpoints; }\n");
+  // A cluster IP that is still the destination behind the translation has no such port: refused here, not sent on to the world.
+  out += concat("  chain filter-forward-translated { type filter hook forward priority -90; ct state new ip daddr vmap @", kClusterIps, "; }\n",
+                "  chain filter-output-translated { type filter hook output priority -90; ct state new ip daddr vmap @", kClusterIps, "; }\n");
   return out;
 }
 

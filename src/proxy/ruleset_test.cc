@@ -25,6 +25,7 @@ TEST_CASE("a service with endpoints leads to them, one without is refused") {
   auto full = rebuildScript("t", rulesetOf({web({{"10.244.0.5", 8080}})}, "10.244.0.0/16"));
   CHECK(contains(full, "add element ip t service-ips { 10.96.0.20 . tcp . 80 : goto service-"));
   CHECK(contains(full, "dnat to 10.244.0.5:8080"));
+  CHECK(contains(full, "add element ip t cluster-ips { 10.96.0.20 : goto reject-chain }"));  // other ports
   auto none = rebuildScript("t", rulesetOf({web({})}, "10.244.0.0/16"));
   CHECK(contains(none, "add element ip t no-endpoint-ips { 10.96.0.20 . tcp . 80 : goto reject-chain }"));
 }
