@@ -41,6 +41,13 @@ std::optional<ProxyName> splitProxyName(std::string_view text) {
   return std::nullopt;
 }
 
+// What follows the first segments of a path, byte for byte.
+std::string_view backendPath(std::string_view path, int segments) {
+  size_t at = 0;
+  while (segments-- > 0 && at != std::string_view::npos) at = path.find('/', at + 1);
+  return at == std::string_view::npos ? std::string_view() : path.substr(at);
+}
+
 bool hasContainer(const Value& pod, std::string_view name) {
   for (std::string_view list : {"containers", "initContainers", "ephemeralContainers"})
     for (const Value& container : pod["spec"][list].items())
@@ -236,10 +243,8 @@ Result<NodeProxy::Target> NodeProxy::proxyTarget(Exchange& exchange) {
   const RequestInfo& info = exchange.info;
   auto name = splitProxyName(info.parts[1]);
   if (!name) return badRequest(concat("invalid ", info.resource, " request ", quoted(info.parts[1])));
-  // What follows ".../proxy" is the backend's path, byte for byte.
   std::string_view raw = exchange.request().path;
-  size_t at = raw.find("/proxy", raw.find(concat('/', info.resource, '/')));
-  std::string tail(at == std::string_view::npos ? "" : raw.substr(at + 6));
+  std::string tail(backendPath(raw, info.ns.empty() ? 5 : 7));  // /api/v1/nodes/n/proxy, /api/v1/namespaces/x/pods/p/proxy
   Target target;
   if (tail.empty() && (exchange.request().method == "GET" || exchange.request().method == "HEAD")) {
     // Relative links of the backend's front page only work below a path that ends in a slash.

@@ -7,9 +7,18 @@
 namespace skiff::store {
 namespace {
 
+// So many of the newest events keep what caches made of their old values: prompt watchers share it. A laggard decodes
+// again, which costs less than keeping every decoded form as long as its event.
+constexpr size_t kWarmEvents = 1024;
+
+// The value that only history still reads.
+const RecordPtr& superseded(const Event& event) {
+  return event.type == Event::Type::Delete ? event.record : event.previous;
+}
+
 // What the event keeps in memory beyond the live state: the value it replaced, or the deleted one.
 size_t historyBytes(const Event& event) {
-  const RecordPtr& kept = event.type == Event::Type::Delete ? event.record : event.previous;
+  const RecordPtr& kept = superseded(event);
   return sizeof(Event) + (kept ? sizeof(Record) + kept->key().size() + kept->value().size() : 0);
 }
 
@@ -100,6 +109,7 @@ void EventWindow::forChannelsOf(std::string_view key, Visit visit) {
 
 void EventWindow::append(std::span<const EventPtr> events, Revision revision) {
   std::vector<UniqueFunction<void()>> wakes;
+  std::vector<EventPtr> cooled;
   {
     std::lock_guard lock(mutex_);
     for (const EventPtr& event : events) {
@@ -113,8 +123,12 @@ void EventWindow::append(std::span<const EventPtr> events, Revision revision) {
       });
     }
     newest_ = revision;
+    firstWarm_ = std::max(firstWarm_, firstSequence_);
+    for (; firstWarm_ + kWarmEvents < nextSequence(); ++firstWarm_) cooled.push_back(event(firstWarm_));
   }
   for (auto& wake : wakes) wake();
+  for (const EventPtr& event : cooled)
+    if (const RecordPtr& record = superseded(*event)) record->detach();
 }
 
 std::vector<EventPtr> EventWindow::drop(Revision upTo, size_t limit) {

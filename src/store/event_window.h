@@ -64,6 +64,7 @@ class EventWindow : public std::enable_shared_from_this<EventWindow> {
   mutable std::mutex mutex_;  // guards everything below; no other lock is taken under it
   std::deque<EventPtr> events_;
   Sequence firstSequence_ = 1;
+  Sequence firstWarm_ = 1;  // older events have lost the attachments of their superseded records
   size_t bytes_ = 0;
   Revision start_;    // all events after it are here
   Revision newest_;   // all events up to it have been appended

@@ -45,6 +45,8 @@ class Record {
     AttachmentPtr none;
     return attachment_.compare_exchange_strong(none, made) ? made : none;
   }
+  // Frees what the cache made; who holds it keeps it, and the next reader makes it again.
+  void detach() const { attachment_.store(nullptr, std::memory_order_release); }
 
  private:
   std::string key_;

@@ -38,11 +38,24 @@ TEST_CASE("expectations are checked against the newest revision") {
   CHECK(store->commit({.key = ""}).failedWith(Reason::BadRequest));
 }
 
+namespace {
+struct Decoded : Attachment {
+  explicit Decoded(Revision r) : revision(r) {}
+  Revision revision;
+};
+}  // namespace
+
+TEST_CASE("what a cache made of a replaced value is freed once prompt watchers have passed it") {
+  auto store = memoryStore();
+  RecordPtr first = put(*store, "/a", "1").record, second = put(*store, "/a", "2").record;
+  for (const RecordPtr& record : {first, second}) record->attach(std::make_shared<Decoded>(0));
+  CHECK(first->attachment());
+  for (int i = 0; i < 2000; ++i) put(*store, "/other", "x");
+  CHECK_FALSE(first->attachment());
+  CHECK(second->attachment());  // the live one stays
+}
+
 TEST_CASE("the attachment is made with the revision, before anyone sees the record") {
-  struct Decoded : Attachment {
-    explicit Decoded(Revision r) : revision(r) {}
-    Revision revision;
-  };
   auto store = memoryStore();
   put(*store, "/x", "");
   Revision seenDuring = -1;
