@@ -315,7 +315,8 @@ Result<std::string> encodeStored(Value& object, const ServedResource& resource) 
 store::AttachmentPtr attachmentOf(api::ObjectPtr object) { return std::make_shared<StoredObject>(std::move(object)); }
 
 DocumentEdit compacted(const codec::Document& document, const ServedResource& resource) {
-  auto copy = codec::cloneDocument(document.root);
+  constexpr size_t kRevisionBytes = 512;  // metadata is written once more, with its resourceVersion
+  auto copy = codec::cloneDocument(document.root, kRevisionBytes);
   if (resource.custom) copy->arena.keep(resource.custom);
   return copy;
 }

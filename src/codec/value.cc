@@ -270,8 +270,27 @@ bool Value::operator==(const Value& other) const {
   return true;
 }
 
-std::shared_ptr<Document> cloneDocument(const Value& root) {
-  auto document = std::make_shared<Document>();
+size_t Value::cloneBytes() const {
+  constexpr size_t kPadding = alignof(Member) - 1;
+  size_t bytes = 0;
+  std::vector<const Value*> todo{this};
+  while (!todo.empty()) {
+    const Value& value = *todo.back();
+    todo.pop_back();
+    if (value.isString()) bytes += value.asString().size();
+    if (value.empty()) continue;
+    bytes += kPadding + sizeof(Header) + value.size() * (value.isMap() ? sizeof(Member) : sizeof(Value));
+    for (const Value& item : value.items()) todo.push_back(&item);
+    for (const Member& member : value.members()) {
+      bytes += member.key.size();
+      todo.push_back(&member.value);
+    }
+  }
+  return bytes;
+}
+
+std::shared_ptr<Document> cloneDocument(const Value& root, size_t spare) {
+  auto document = std::make_shared<Document>(root.cloneBytes() + spare);
   document->root = root.clone(document->arena);
   return document;
 }

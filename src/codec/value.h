@@ -139,8 +139,9 @@ class Value {
   // Appends without looking for an existing key (decoders that know better).
   Value& append(Arena& arena, std::string_view ownedKey, Value value);
 
-  // A deep copy whose every byte is in `arena`.
+  // A deep copy whose every byte is in `arena`, and how many bytes that takes at most.
   Value clone(Arena& arena) const;
+  size_t cloneBytes() const;
   bool operator==(const Value& other) const;  // deep; map order does not matter; 1 == 1.0
 
  private:
@@ -180,11 +181,14 @@ inline std::span<Member> Value::members() {
 
 // A tree and the arena that holds it.
 struct Document {
+  Document() = default;
+  explicit Document(size_t firstBlock) : arena(firstBlock) {}
   Arena arena;
   Value root;
 };
 using DocumentPtr = std::shared_ptr<const Document>;
 
-std::shared_ptr<Document> cloneDocument(const Value& root);
+// In one block without waste, but for `spare` bytes that the next edits may take.
+std::shared_ptr<Document> cloneDocument(const Value& root, size_t spare = 0);
 
 }  // namespace skiff::codec
