@@ -3,6 +3,7 @@
 
 #include "api/selectors.h"
 #include "base/strings.h"
+#include "controllers/own_writes.h"
 #include "controllers/parallel.h"
 #include "controllers/pod_control.h"
 #include "controllers/registry.h"
@@ -35,6 +36,7 @@ class JobController final : public Controller {
                       .onUpdate = [this](const auto&, const auto& now) { queue().add(keyOf(*now)); },
                       .onDelete = [this](const auto& job) {
                         expectations_.forget(keyOf(*job));
+                        ownWrites_.forget(keyOf(*job));
                         queue().add(keyOf(*job));
                         for (const auto& pod : pods_.byIndex(kControllerIndex, job->metadata.uid)) noteOrphan(*pod);
                       }});
@@ -48,6 +50,8 @@ class JobController final : public Controller {
     auto known = jobs_.getByKey(key);
     if (!known) return done();
     const Job& job = *known;
+    // A pod that has been counted carries no trace of it but the job's status.
+    if (!ownWrites_.seen(key, job.metadata.resourceVersion)) return done();
     if (job.spec.managedBy && *job.spec.managedBy != kControllerName) return done();
     auto pods = TRY((claimObjects<Job, Pod>(*ctx_.client, job, selectorOf(job), pods_, {std::string(kJobFinalizer)})));
     bool finished = finishTime(job).has_value();
@@ -69,6 +73,7 @@ class JobController final : public Controller {
       auto written = ctx_.client->updateStatus(updated);
       if (written.failedWith(Reason::NotFound)) return done();
       if (!written.ok()) return std::move(written).error();
+      ownWrites_.wrote(key, written->metadata.resourceVersion);
       for (const JobEvent& event : plan.events) recorder_.record(job, event.type, event.reason, event.message);
     }
     TRY(untrack(plan.untrack));
@@ -129,6 +134,7 @@ class JobController final : public Controller {
   client::Informer<Pod> pods_;
   client::EventRecorder& recorder_;
   Expectations expectations_;
+  OwnWrites ownWrites_;
   PodControl podControl_;
 };
 
