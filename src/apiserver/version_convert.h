@@ -1,5 +1,4 @@
-// The same object in another version of its group. Most versions differ in name only; the few that differ in form have a
-// function each.
+// The same object in another version of its resource: api/conversion.h for built-ins, another name for custom resources.
 #pragma once
 #include "api/schema.h"
 #include "apiserver/resource_map.h"
