@@ -115,39 +115,6 @@ void requestsFromLimits(Fields& resources) {
   resources.set("requests", requests);
 }
 
-// What the containers of a pod ask for together; nullopt when none names the resource.
-std::optional<Quantity> containerRequests(const Value& spec, std::string_view resource) {
-  std::optional<Quantity> sum, largestInit;
-  auto request = [&](const Value& c) {
-    return Quantity::parse(c["resources"]["requests"][resource].asString());
-  };
-  for (const auto& c : spec["containers"].items())
-    if (auto q = request(c)) sum = sum ? *sum + *q : *q;
-  for (const auto& c : spec["initContainers"].items()) {
-    auto q = request(c);
-    if (!q) continue;
-    if (c["restartPolicy"].asString() == "Always")
-      sum = sum ? *sum + *q : *q;
-    else if (!largestInit || *q > *largestInit)
-      largestInit = q;
-  }
-  if (!sum || (largestInit && *largestInit > *sum)) return largestInit;
-  return sum;
-}
-
-void podLevelRequests(Fields& spec) {
-  if (spec["resources"]["limits"].empty()) return;
-  Value requests = spec["resources"]["requests"];
-  if (requests.isNull()) requests = Value::map();
-  for (const auto& limit : spec["resources"]["limits"].members()) {
-    if (requests.has(limit.key)) continue;
-    auto asked = containerRequests(spec.value(), limit.key);
-    requests.set(spec.arena(), limit.key,
-                 asked ? Value::text(spec.arena(), asked->str()) : limit.value);
-  }
-  spec.child("resources").set("requests", requests);
-}
-
 void pod(Fields fields) {
   if (!fields.has("spec")) return;
   Fields spec = fields.child("spec");
@@ -158,7 +125,6 @@ void pod(Fields fields) {
       Fields resources = c.child("resources");
       requestsFromLimits(resources);
     });
-  podLevelRequests(spec);
   if (spec["hostNetwork"].asBool()) hostPorts(spec);
 }
 

@@ -51,7 +51,7 @@ bool isOfRegistry(std::string_view difference) {
         "-.spec.selector={\"matchLabels\":{\"batch.kubernetes.io/",
         "-.spec.template.metadata.labels={\"batch.kubernetes.io/",
         "-.spec.clusterIPs=", "-.spec.ipFamilies=", "-.spec.ipFamilyPolicy=",
-        "-.spec.dataSourceRef=", "~.spec.topologySpreadConstraints[1].labelSelector",
+        "-.spec.dataSourceRef=", "-.spec.resources.requests=", "~.spec.topologySpreadConstraints[1].labelSelector",
         "-.spec.affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[0]."
         "labelSelector.matchExpressions="})
     if (difference.starts_with(prefix)) return true;

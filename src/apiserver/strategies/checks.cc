@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "api/internal_form.h"
 #include "base/strings.h"
 
 namespace skiff::apiserver {
@@ -28,10 +29,12 @@ void checkPositive(FieldErrors& errors, const Field& number) {
   errors.invalid(number.path, shown(*number.value), "must be greater than 0");
 }
 
-void checkImmutable(FieldErrors& errors, const Field& field, const Value& old) {
+void checkImmutable(FieldErrors& errors, const Field& field, const Value& old, const api::TypeInfo* type) {
   if (sameValue(*field.value, old)) return;
   bool text = field.value->isString() || old.isString();
-  errors.invalid(field.path, text ? quoted(field.text()) : shown(*field.value), "field is immutable");
+  bool message = type != nullptr && field.value->isMap();
+  std::string value = message ? api::internalText(*field.value, *type) : text ? quoted(field.text()) : shown(*field.value);
+  errors.invalid(field.path, std::move(value), "field is immutable");
 }
 
 void checkPortOrName(FieldErrors& errors, const Field& port) {

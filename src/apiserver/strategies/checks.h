@@ -14,7 +14,8 @@ bool oneOf(std::string_view text, std::initializer_list<std::string_view> list);
 void checkEnum(FieldErrors& errors, const Field& field, std::initializer_list<std::string_view> supported);
 void checkNonNegative(FieldErrors& errors, const Field& number);
 void checkPositive(FieldErrors& errors, const Field& number);  // "must be greater than 0"
-void checkImmutable(FieldErrors& errors, const Field& field, const codec::Value& old);
+// With the type of a message, the value is shown in its unversioned form.
+void checkImmutable(FieldErrors& errors, const Field& field, const codec::Value& old, const api::TypeInfo* type = nullptr);
 // A port by number or by name.
 void checkPortOrName(FieldErrors& errors, const Field& port);
 // A count or a percentage.

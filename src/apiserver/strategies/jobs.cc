@@ -97,9 +97,10 @@ class JobStrategy final : public StatusStrategy {
     checkImmutable(errors, spec["selector"], old["selector"]);
     // A suspended job that has not begun may still be told where to run.
     bool open = old["suspend"].asBool() && context.old()["status"]["startTime"].isNull();
-    if (!open) checkImmutable(errors, spec["template"], old["template"]);
-    for (std::string_view name : {"completionMode", "podFailurePolicy", "backoffLimitPerIndex",
-                                  "managedBy", "successPolicy"}) {
+    if (!open) checkImmutable(errors, spec["template"], old["template"], api::findType("core/v1", "PodTemplateSpec"));
+    checkImmutable(errors, spec["podFailurePolicy"], old["podFailurePolicy"], api::findType("batch/v1", "PodFailurePolicy"));
+    checkImmutable(errors, spec["successPolicy"], old["successPolicy"], api::findType("batch/v1", "SuccessPolicy"));
+    for (std::string_view name : {"completionMode", "backoffLimitPerIndex", "managedBy"}) {
       checkImmutable(errors, spec[name], old[name]);
     }
   }

@@ -28,6 +28,8 @@ void validateEnvFrom(const Field& envFrom, FieldErrors& errors);
 void validateVolumes(const Field& volumes, FieldErrors& errors);
 void validateVolumeMounts(const Field& mounts, const PodParts& pod, FieldErrors& errors);
 void validateContainerResources(const Field& resources, FieldErrors& errors);
+// Requests of the whole pod that are not stated, where any of its resources are.
+void setPodLevelRequests(codec::Value& podSpec, codec::Arena& arena);
 void validateResourceName(const Field& at, std::string_view name, FieldErrors& errors);
 void validateContainerSecurityContext(const Field& context, FieldErrors& errors);
 void validatePodSecurityContext(const Field& context, const PodParts& pod, FieldErrors& errors);

@@ -1,6 +1,7 @@
 // Pods: status is the server's, nearly all of the spec is fixed once created.
 #include <algorithm>
 
+#include "api/internal_form.h"
 #include "apiserver/strategies/checks.h"
 #include "apiserver/strategies/pod_qos.h"
 #include "apiserver/strategies/pod_spec.h"
@@ -44,6 +45,7 @@ class PodStrategy final : public Strategy {
   void prepareCreate(StrategyContext& context) override {
     Value& pod = context.object();
     Arena& arena = context.arena();
+    setPodLevelRequests(pod.child(arena, "spec"), arena);
     Value status = Value::map();
     status.set(arena, "phase", Value::string("Pending"));
     status.set(arena, "qosClass", Value::string(qosClassOf(pod["spec"])));
@@ -217,7 +219,8 @@ class PodStrategy final : public Strategy {
     if (!before["schedulingGates"].empty()) {
       for (std::string_view name : {"nodeSelector", "affinity"}) copyMember(same, before, name, arena);
     }
-    if (!sameValue(same, before)) errors.forbidden("spec", std::string(kUpdateRefused));
+    if (sameValue(same, before)) return;
+    errors.forbidden("spec", concat(kUpdateRefused, "\n", api::internalDiff(before, same, *api::findType("core/v1", "PodSpec"))));
   }
 
   static void validateTolerationUpdate(const Field& now, const Value& before, FieldErrors& errors) {

@@ -1,6 +1,7 @@
 // Volumes, claims, classes and drivers.
 #include <algorithm>
 
+#include "api/internal_form.h"
 #include "apiserver/strategies/checks.h"
 #include "apiserver/strategies/pod_spec.h"
 #include "apiserver/strategies/strategies.h"
@@ -81,7 +82,9 @@ class VolumeStrategy final : public StatusStrategy {
     const Value& old = context.old()["spec"];
     for (std::string_view kind : kVolumeSources) {
       if (sameValue(*spec[kind].value, old[kind])) continue;
-      errors.forbidden("spec.persistentvolumesource", "spec.persistentvolumesource is immutable after creation");
+      errors.forbidden("spec.persistentvolumesource",
+                       concat("spec.persistentvolumesource is immutable after creation\n",
+                              api::internalDiff(old, *spec.value, *api::findType("core/v1", "PersistentVolumeSource"))));
       break;
     }
     checkImmutable(errors, spec["volumeMode"], old["volumeMode"]);
@@ -132,24 +135,26 @@ class ClaimStrategy final : public StatusStrategy {
     const Value& old = context.old()["spec"];
     Arena& arena = context.arena();
     bool bound = context.old()["status"]["phase"].asString() == "Bound";
-    Value same = spec.value->clone(arena);
+    Value same = spec.value->clone(arena), before = old.clone(arena);
     // The binder names the volume, a class may be given late, and a bound claim may grow.
-    if (old["volumeName"].asString().empty()) take(same, old, "volumeName", arena);
-    if (old["storageClassName"].isNull()) take(same, old, "storageClassName", arena);
+    if (old["volumeName"].asString().empty()) take(before, same, "volumeName", arena);
+    if (old["storageClassName"].isNull()) take(before, same, "storageClassName", arena);
     if (bound) {
       take(same, old, "resources", arena);
-      take(same, old, "volumeAttributesClassName", arena);
+      take(before, same, "volumeAttributesClassName", arena);
     }
-    if (!sameValue(same, old)) {
+    checkImmutable(errors, {spec["volumeMode"].value, "volumeMode"}, old["volumeMode"]);
+    if (!sameValue(same, before)) {
       errors.forbidden(spec.path,
-                       "spec is immutable after creation except resources.requests and "
-                       "volumeAttributesClassName for bound claims");
+                       concat("spec is immutable after creation except resources.requests and volumeAttributesClassName "
+                              "for bound claims\n",
+                              api::internalDiff(before, same, *api::findType("core/v1", "PersistentVolumeClaimSpec"))));
       return;
     }
     api::Quantity now = quantityOf((*spec["resources"]["requests"].value)["storage"]);
-    api::Quantity before = quantityOf(old["resources"]["requests"]["storage"]);
+    api::Quantity asked = quantityOf(old["resources"]["requests"]["storage"]);
     api::Quantity actual = quantityOf(context.old()["status"]["capacity"]["storage"]);
-    if (now < before && now <= actual) {
+    if (now < asked && now <= actual) {
       errors.forbidden("spec.resources.requests.storage", "field can not be less than status.capacity");
     }
   }
