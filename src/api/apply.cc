@@ -141,8 +141,8 @@ Result<FieldManager::Outcome> FieldManager::applyOnce(const Value& live, const V
   if (!outcome.conflicts.empty()) return outcome;
   ManagerEntry& own = managers[self];
   own.set = ownable(own.set);
-  bool changed = !last || !(last->set == own.set) || last->apiVersion != own.apiVersion || !(outcome.object == live);
-  if (changed) own.time = formatRfc3339(request.now);
+  // The time is that of the manager's last change of the object: to own more or less of it is none.
+  if (!(outcome.object == live)) own.time = formatRfc3339(request.now);
   dropEmpty(managers);
   outcome.managers = std::move(managers);
   return outcome;
@@ -220,7 +220,7 @@ void FieldManager::trackUpdate(const Value& live, const Value& proposed, Manager
     ManagerEntry& entry = managers[idOf(manager, false)];
     entry.set = entry.set.unionWith(taken);
     entry.apiVersion = options_.apiVersion;
-    entry.time = formatRfc3339(now);
+    entry.time = options_.timed ? formatRfc3339(now) : "";
   }
   capUpdateManagers(managers);
 }

@@ -38,6 +38,7 @@ class FieldManager {
     // Paths that this endpoint does not let a request set (status on the main resource, all but status on its
     // subresource). They are never owned through it.
     FieldSet ignored;
+    bool timed = true;  // false: what is owned through this endpoint carries no time
     Converter convert;  // may be empty: sets of other versions are then read as if of this one
   };
   explicit FieldManager(Options options) : options_(std::move(options)) {}

@@ -37,13 +37,13 @@ const Value* zeroOf(const FieldInfo& field) {
 }
 
 bool isUntyped(FieldKind kind) {
-  return kind == FieldKind::RawExtension || kind == FieldKind::FieldsV1 || kind == FieldKind::Json;
+  return kind == FieldKind::FieldsV1 || kind == FieldKind::Json;
 }
 
 ApplyShape shapeOfSingle(const FieldInfo& field) {
   if (field.kind == FieldKind::Message) {
     if (field.type == nullptr) return {Form::Deduced};
-    if (field.type->isWrapper || field.type->atomic) return {Form::Leaf};
+    if (field.type->isWrapper || (field.type->atomic && !field.granularMap)) return {Form::Leaf};
     return {Form::Struct, field.type, &field};
   }
   return {isUntyped(field.kind) || field.preserveUnknown ? Form::Deduced : Form::Leaf, nullptr, &field};

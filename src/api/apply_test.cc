@@ -359,6 +359,15 @@ TEST_CASE("an apply without effect keeps its time") {
   CHECK(object.live["metadata"]["managedFields"].at(0)["time"].asString() == "2026-11-22T10:01:01Z");
 }
 
+TEST_CASE("a manager that only comes to share what is there has no time") {
+  Custom object;
+  REQUIRE(object.apply("one", R"({"replicas":1})").ok());
+  REQUIRE(object.apply("two", R"({"replicas":1})").ok());
+  const Value& managers = std::as_const(object.live)["metadata"]["managedFields"];
+  REQUIRE(managers.size() == 2);
+  for (const Value& entry : managers.items()) CHECK(entry.has("time") == (entry["manager"].asString() == "one"));
+}
+
 TEST_CASE("update managers are capped") {
   Custom object;
   object.update("m0", R"({"replicas":0})");

@@ -19,6 +19,14 @@ api::FieldSet ignoredFields(const api::ResourceInfo& info, std::string_view subr
   api::FieldSet ignored;
   auto ignore = [&](std::string_view field) { ignored.at(api::fieldElement(field)).member = true; };
   if (info.subresource("status") == nullptr) return ignored;
+  if (info.group == "certificates.k8s.io" && info.plural == "certificatesigningrequests") {
+    // What is asked is nobody's: it never changes. Of the status each subresource owns what is its own.
+    ignore("spec");
+    api::FieldSet& status = ignored.at(api::fieldElement("status"));
+    if (subresource.empty()) status.member = true;
+    else status.at(api::fieldElement(subresource == "status" ? "conditions" : "certificate")).member = true;
+    return ignored;
+  }
   if (subresource != "status") {
     ignore("status");
   } else if (custom) {
@@ -45,6 +53,7 @@ api::FieldManager managerOf(const api::ResourceInfo& info, std::string_view subr
   options.kind = std::string(info.kind);
   options.subresource = std::string(subresource);
   options.ignored = ignoredFields(info, subresource, custom);
+  options.timed = subresource != "scale";  // a scale carries no owners that it could tell the time of
   if (!custom) {
     options.convert = [&info](const Value& object, std::string_view apiVersion,
                               Arena& arena) -> std::optional<api::FieldManager::AtVersion> {

@@ -71,10 +71,9 @@ class ClaimTemplateStrategy final : public PlainStrategy {
 class TaintRuleStrategy final : public StatusStrategy {
  public:
   explicit TaintRuleStrategy(const Clock& clock) : clock_(clock) {}
-  void prepareCreate(StrategyContext& context) override {
-    StatusStrategy::prepareCreate(context);
-    if (Value* spec = context.object().find("spec"); spec != nullptr && spec->has("taint")) {
-      stampTaint(*spec->find("taint"), context.arena(), clock_);
+  void applyDefaults(Value& object, Arena& arena) override {
+    if (Value* spec = object.find("spec"); spec != nullptr && spec->has("taint")) {
+      stampTaint(*spec->find("taint"), arena, clock_);
     }
   }
 

@@ -253,6 +253,11 @@ class StatefulSetStrategy final : public StatusStrategy {
 
 class DaemonSetStrategy final : public StatusStrategy {
  public:
+  // Who writes a daemon set owns the count that it is given.
+  void applyDefaults(Value& object, Arena& arena) override {
+    Value& annotations = object.child(arena, "metadata").child(arena, "annotations");
+    if (!annotations.has(kTemplateGeneration)) annotations.set(arena, kTemplateGeneration, Value::string("0"));
+  }
   void prepareCreate(StrategyContext& context) override {
     Value status = Value::map();
     for (std::string_view name : {"currentNumberScheduled", "desiredNumberScheduled",
