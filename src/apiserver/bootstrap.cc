@@ -16,11 +16,6 @@ using codec::Value;
 // hundreds.
 constexpr size_t kWorkers = 32;
 
-const UserInfo& bootUser() {
-  static const UserInfo kUser{"system:apiserver", "", {"system:masters"}, {}};
-  return kUser;
-}
-
 struct Item {
   ServedPtr resource;
   DocumentEdit document;
@@ -49,7 +44,7 @@ Status createItem(Registry& registry, const Item& item) {
   TRY(conformObject(item.document->root, kind, item.document->arena, unknown));
   defaultObject(item.document->root, kind, item.document->arena);
   WriteCall call;
-  call.user = &bootUser();
+  call.user = &serverUser();
   call.resource = item.resource;
   call.ns = item.ns;
   call.name = item.name;

@@ -48,10 +48,9 @@ Status StoreReader::update(std::string_view group, std::string_view resource, st
                            codec::DocumentPtr object) {
   ServedPtr served = resources_.current()->findAny(group, resource);
   if (!served || !registry_) return notFound(group, resource, "");
-  static const UserInfo kServer{"system:apiserver", "", {"system:masters"}, {}};
   std::vector<std::string> warnings;
   WriteCall call;
-  call.user = &kServer;
+  call.user = &serverUser();
   call.resource = served;
   const codec::Value& metadata = object->root["metadata"];
   call.ns = metadata["namespace"].str();

@@ -45,11 +45,6 @@ void setCondition(Value& object, Arena& arena, std::string_view type, std::strin
   conditions.push(arena, condition);
 }
 
-const UserInfo& serverUser() {
-  static const UserInfo kUser{"system:apiserver", "", {"system:masters"}, {}};
-  return kUser;
-}
-
 WriteCall callFor(const Registry& registry, std::string_view name, std::string_view subresource,
                   std::vector<std::string>& warnings) {
   WriteCall call;

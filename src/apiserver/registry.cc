@@ -22,6 +22,11 @@ ExpectedKind storedKind(const ServedResource& resource) {
 using codec::Arena;
 using codec::Value;
 
+const UserInfo& serverUser() {
+  static const UserInfo kUser{"system:apiserver", "", {"system:masters"}, {}};
+  return kUser;
+}
+
 Registry::Registry(Parts parts) : parts_(parts), customStrategy_(makeCustomStrategy()) {}
 Registry::~Registry() = default;
 

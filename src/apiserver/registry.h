@@ -18,6 +18,9 @@
 
 namespace skiff::apiserver {
 
+// The server as a user: what it writes by itself.
+const UserInfo& serverUser();
+
 // What a write is about and how it is to be done.
 struct WriteCall {
   const UserInfo* user = nullptr;

@@ -40,11 +40,10 @@ std::string leaseJson(const std::string& address, int port, WallTime now) {
 bool tellsAddress(std::string_view kind) { return kind == "Endpoints" || kind == "EndpointSlice"; }
 
 Status correct(Registry& registry, const Value& wanted) {
-  static const UserInfo kServer{"system:apiserver", "", {"system:masters"}, {}};
   std::vector<std::string> warnings;
   bool slice = wanted["kind"].asString() == "EndpointSlice";
   WriteCall call;
-  call.user = &kServer;
+  call.user = &serverUser();
   call.resource = slice ? registry.resources().current()->find("discovery.k8s.io", "v1", "endpointslices")
                         : registry.resources().current()->find("", "v1", "endpoints");
   if (!call.resource) return okStatus();  // switched off by runtimeConfig

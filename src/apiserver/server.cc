@@ -7,6 +7,7 @@
 #include "apiserver/discovery.h"
 #include "apiserver/extension/dynamic_admission.h"
 #include "apiserver/filters.h"
+#include "apiserver/flow_schema_status.h"
 #include "apiserver/health.h"
 #include "apiserver/metrics.h"
 #include "apiserver/node_proxy.h"
@@ -18,6 +19,7 @@
 #include "apiserver/watch.h"
 #include "base/log.h"
 #include "base/strings.h"
+#include "codec/json.h"
 #include "pki/jwt.h"
 
 namespace skiff::apiserver {
@@ -44,6 +46,7 @@ class Server final : public ApiServer, public net::Handler {
         watches_(WatchHub::create(registry_)),
         nodes_({options_.kubeletCaPem, options_.kubeletClientCert, options_.kubeletClientKey}, registry_),
         custom_(registry_, *writers_),
+        flowSchemas_(registry_, *writers_),
         filters_(*authenticator_, *authorizer_, options_.security.anonymousHealth),
         discovery_(resources_, concat(options_.advertiseAddress, ':', options_.port)),
         openApi_(resources_, *writers_),
@@ -54,6 +57,7 @@ class Server final : public ApiServer, public net::Handler {
     registry_.onWritten([this](const ServedResource& resource, const api::ObjectPtr& object, bool removed) {
       reader_.written(resource);
       custom_.written(resource, object, removed);
+      flowSchemas_.written(resource, object, removed);
     });
   }
   ~Server() override { stop(); }
@@ -62,6 +66,7 @@ class Server final : public ApiServer, public net::Handler {
     auto objects = bootstrapObjects(options_.security, options_.advertiseAddress, options_.port);
     TRY(createBootstrapObjects(registry_, objects));
     TRY(publishSelf(registry_, options_.advertiseAddress, options_.port, objects));
+    TRY(flowSchemas_.load());
     return custom_.load();
   }
 
@@ -90,6 +95,19 @@ class Server final : public ApiServer, public net::Handler {
     if (!admitted.ok()) return refuse(*exchange, admitted.error());
     if (exchange->info.isResource) return rest_.serve(std::move(exchange));
     if (!openApi_.serve(exchange)) serveOther(*exchange);
+  }
+
+  // Before anybody is known: of the request only its size.
+  net::Response refused(const net::Refusal& refusal) override {
+    if (refusal.status != 413) return net::Handler::refused(refusal);
+    codec::Arena arena;
+    Error error(Reason::RequestEntityTooLarge, concat("Request entity too large: limit is ", refusal.limit));
+    net::Response response;
+    response.status = refusal.status;
+    response.headers.set("cache-control", "no-cache, private");
+    response.headers.set("content-type", contentType(Format::Json));
+    response.body.emplace_back(codec::toJson(statusValue(error, arena)) + "\n");
+    return response;
   }
 
  private:
@@ -201,6 +219,7 @@ class Server final : public ApiServer, public net::Handler {
   std::unique_ptr<WatchHub> watches_;
   NodeProxy nodes_;
   CustomResources custom_;
+  FlowSchemaStatus flowSchemas_;
   Filters filters_;
   Discovery discovery_;
   OpenApiEndpoint openApi_;

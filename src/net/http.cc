@@ -70,4 +70,12 @@ std::string buildQuery(const std::vector<std::pair<std::string, std::string>>& p
   return out;
 }
 
+Response Handler::refused(const Refusal& refusal) {
+  Response response;
+  response.status = refusal.status;
+  response.headers.set("content-type", "text/plain; charset=utf-8");
+  response.body.emplace_back(concat(refusal.text, '\n'));
+  return response;
+}
+
 }  // namespace skiff::net

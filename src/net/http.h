@@ -96,11 +96,20 @@ class ResponseWriter {
                          UniqueFunction<void(std::unique_ptr<ByteStream>)> then) = 0;
 };
 
+// Why a request was answered before it was whole.
+struct Refusal {
+  int status = 400;       // 400, 413, 431; 500 when a handler gave no answer
+  std::string_view text;  // a few words
+  size_t limit = 0;       // of 413: the bytes that a body may have
+};
+
 // Called on a loop thread once the request is whole; must not block.
 class Handler {
  public:
   virtual ~Handler() = default;
   virtual void handle(std::shared_ptr<Request> request, std::shared_ptr<ResponseWriter> writer) = 0;
+  // The answer to a request that handle() never sees: plain text, unless the protocol above has a form of its own.
+  virtual Response refused(const Refusal& refusal);
 };
 
 // Query parameters in order, decoded.

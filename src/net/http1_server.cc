@@ -121,7 +121,7 @@ class Http1 final : public Protocol {
     keepAlive_ = false;
     in_.clear();
     state_ = State::Answering;
-    core_.refuse(*exchange_, status, text);
+    core_.refuse(*exchange_, {status, text, core_.options().maxBodyBytes});
   }
 
   void startRequest(http1::RequestHead head) {

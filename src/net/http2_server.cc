@@ -261,7 +261,7 @@ class Http2 final : public Protocol {
 
   void refuse(Exchange& exchange, int status, std::string_view text) {
     ++open_;
-    core_.refuse(exchange, status, text);
+    core_.refuse(exchange, {status, text, core_.options().maxBodyBytes});
   }
 
   static int onStreamClose(nghttp2_session*, int32_t streamId, uint32_t, void* user) {

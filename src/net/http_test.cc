@@ -87,6 +87,11 @@ class Echo final : public Handler {
       writer->respond({.status = 404});
     }
   }
+  Response refused(const Refusal& refusal) override {
+    Response response = Handler::refused(refusal);
+    response.headers.add("x-limit", std::to_string(refusal.limit));
+    return response;
+  }
   std::unique_ptr<rt::Executor> workers = rt::Executor::create({.name = "test"});
   std::counting_semaphore<> closed{0}, arrived{0};
   std::shared_ptr<ResponseWriter> held;
@@ -205,6 +210,7 @@ TEST_CASE("a body over the limit is answered with 413 and the server goes on") {
         {.method = "PUT", .path = "/echo", .body = SharedBytes(std::string(5 << 20, 'x'))}, kLong);
     REQUIRE(response.ok());
     CHECK(response->status == 413);
+    CHECK(parseInt(response->headers.get("x-limit")) == 1000);
     CHECK(fixture.client->call(get("/echo"), kLong)->status == 200);
   }
 }

@@ -111,20 +111,21 @@ void ServerCore::apply(Op& op) {
       exchange.onClose = std::move(op.heavy->callback);
       return;
     case Op::Kind::Abandon:
-      if (exchange.phase == Exchange::Phase::Waiting) refuse(exchange, 500, "no answer was given");
+      if (exchange.phase == Exchange::Phase::Waiting) refuse(exchange, {500, "no answer was given"});
       return;
   }
   exchange.connection->markDirty();
 }
 
-void ServerCore::refuse(Exchange& exchange, int status, std::string_view text) {
+void ServerCore::refuse(Exchange& exchange, const Refusal& refusal) {
   if (exchange.phase != Exchange::Phase::Waiting) return;
   exchange.phase = Exchange::Phase::Ready;
   exchange.refused = !exchange.dispatched;
   exchange.dispatched = true;
-  exchange.status = status;
-  exchange.headers.set("content-type", "text/plain; charset=utf-8");
-  exchange.addBody(SharedBytes(concat(text, '\n')));
+  Response answer = handler_.refused(refusal);
+  exchange.status = answer.status;
+  exchange.headers = std::move(answer.headers);
+  for (SharedBytes& piece : answer.body) exchange.addBody(std::move(piece));
   exchange.pending = exchange.bodyBytes;
   exchange.finished = exchange.whole = true;
   exchange.connection->protocol()->answerReady(exchange);

@@ -204,7 +204,7 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
   std::string_view date();  // of the answer, RFC 9110 section 5.6.7
   void dispatch(Exchange& exchange);
   // An answer of the server itself, before the request is whole.
-  void refuse(Exchange& exchange, int status, std::string_view text);
+  void refuse(Exchange& exchange, const Refusal& refusal);
   void detach(Exchange& exchange);  // the exchange is over, for good or ill
   void noteSent(Exchange& exchange);
   void markDirty(Connection& connection);
