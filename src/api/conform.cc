@@ -69,6 +69,37 @@ std::string goFieldType(const FieldInfo& field, const TypeInfo& owner) {
   return field.kind == FieldKind::Quantity ? "v1.ResourceList" : "map[string]" + element;
 }
 
+// What a Go type is underneath, as far as converters tell types apart. Own: it decodes its own JSON.
+enum class GoKind { Basic, Slice, Map, Struct, Own };
+
+// reflect.Kind of a decoded value.
+std::string_view unstructuredKind(const Value& value) {
+  switch (value.kind()) {
+    case Value::Kind::Bool: return "bool";
+    case Value::Kind::String: return "string";
+    case Value::Kind::List: return "slice";
+    case Value::Kind::Map: return "map";
+    case Value::Kind::Double: return "float64";
+    default: return "int64";
+  }
+}
+
+std::string_view basicKind(std::string_view goType) {
+  for (std::string_view kind : {"bool", "int32", "int64", "float64"})
+    if (goType == kind) return kind;
+  return "string";  // named types are enumerations
+}
+
+std::string unstructuredMismatch(const Value& found, std::string_view goType, GoKind wanted) {
+  std::string_view kind = unstructuredKind(found), basic = basicKind(goType);
+  if (wanted == GoKind::Slice) return concat("cannot restore slice from ", kind);
+  if (wanted == GoKind::Map) return concat("cannot restore map from ", kind);
+  if (wanted == GoKind::Struct) return concat("cannot restore struct from: ", kind);
+  // Kinds that Go converts into each other, but not this way.
+  bool convertible = (kind == "int64" && basic == "string") || (kind == "float64" && basic.starts_with("int"));
+  return convertible ? concat("cannot convert ", kind, " to ", basic) : concat("unrecognized type: ", basic);
+}
+
 void sortMembers(Value& map) {
   auto members = map.members();
   auto byKey = [](const Member& a, const Member& b) { return a.key < b.key; };
@@ -84,10 +115,10 @@ class Conformer {
     if (depth > kMaxDepth) return badRequest("exceeded max depth");
     if (type.custom) return customMessage(value, type, depth);
     if (type.isWrapper) {
-      if (!value.isList()) return mismatch(kindWord(value), goTypeName(type));
+      if (!value.isList()) return mismatch(value, goTypeName(type), GoKind::Slice);
       return elements(value, type.fields.front(), depth);
     }
-    if (!value.isMap()) return mismatch(kindWord(value), goTypeName(type));
+    if (!value.isMap()) return mismatch(value, goTypeName(type), GoKind::Struct);
     const TypeInfo* outer = std::exchange(owner_, &type);
     std::vector<Value*> slots(type.fields.size(), nullptr);
     Value* kind = nullptr;
@@ -135,7 +166,7 @@ class Conformer {
   Status typeMeta(Member& member) {
     Scope scope(path_, {member.key, 0, true});
     if (member.value.isNull() || member.value.isString()) return okStatus();
-    return mismatch(kindWord(member.value), "string");
+    return mismatch(member.value, "string");
   }
 
   void noteUnknown(std::string_view key, const TypeInfo& type) {
@@ -157,11 +188,17 @@ class Conformer {
     return out;
   }
 
-  Error mismatch(std::string_view found, std::string_view wanted) const {
+  Error mismatch(const Value& found, std::string_view wanted, GoKind kind = GoKind::Basic) const {
+    return mismatch(found, kindWord(found), wanted, kind);
+  }
+
+  Error mismatch(const Value& value, std::string_view found, std::string_view wanted, GoKind kind) const {
+    bool unstructured = report_.words == DecodeWords::Unstructured;
+    if (unstructured && kind != GoKind::Own) return badRequest(unstructuredMismatch(value, wanted, kind));
     std::string field;
     for (const auto& step : path_)
       if (step.isField) field += concat(field.empty() ? "" : ".", step.name);
-    if (field.empty() || !owner_)
+    if (field.empty() || !owner_ || unstructured)
       return badRequest(
           concat("json: cannot unmarshal ", found, " into Go value of type ", wanted));
     return badRequest(concat("json: cannot unmarshal ", found, " into Go struct field ",
@@ -173,10 +210,10 @@ class Conformer {
     if (value.isNull()) return okStatus();
     switch (field.cardinality) {
       case Cardinality::List:
-        if (!value.isList()) return mismatch(kindWord(value), goFieldType(field, *owner_));
+        if (!value.isList()) return mismatch(value, goFieldType(field, *owner_), GoKind::Slice);
         return elements(value, field, depth);
       case Cardinality::Map:
-        if (!value.isMap()) return mismatch(kindWord(value), goFieldType(field, *owner_));
+        if (!value.isMap()) return mismatch(value, goFieldType(field, *owner_), GoKind::Map);
         for (auto& member : value.members()) {
           Scope key(path_, {member.key});
           TRY(element(member.value, field, depth));
@@ -231,15 +268,15 @@ class Conformer {
   Status one(Value& value, const FieldInfo& field, int depth) {
     switch (field.kind) {
       case FieldKind::Bool:
-        return value.isBool() ? okStatus() : mismatch(kindWord(value), "bool");
+        return value.isBool() ? okStatus() : mismatch(value, "bool");
       case FieldKind::Int32:
       case FieldKind::Int64:
         return integer(value, field);
       case FieldKind::Double:
-        return value.isNumber() ? okStatus() : mismatch(kindWord(value), "float64");
+        return value.isNumber() ? okStatus() : mismatch(value, "float64");
       case FieldKind::String:
         return value.isString() ? okStatus()
-                                : mismatch(kindWord(value), goElementType(field, *owner_));
+                                : mismatch(value, goElementType(field, *owner_));
       case FieldKind::Bytes:
         return text(value, "[]uint8", canonicalBase64);
       case FieldKind::Time:
@@ -268,17 +305,18 @@ class Conformer {
 
   Status integer(Value& value, const FieldInfo& field) {
     std::string_view type = field.kind == FieldKind::Int64 ? "int64" : "int32";
-    if (!value.isNumber()) return mismatch(kindWord(value), type);
+    GoKind kind = field.kind == FieldKind::IntOrString ? GoKind::Own : GoKind::Basic;
+    if (!value.isNumber()) return mismatch(value, type, kind);
     auto narrow = int64_t(std::numeric_limits<int32_t>::max());
     bool fits = value.isInt() && (field.kind == FieldKind::Int64 ||
                                   (value.asInt() >= -narrow - 1 && value.asInt() <= narrow));
-    if (!fits) return mismatch(concat("number ", codec::toJson(value)), type);
+    if (!fits) return mismatch(value, concat("number ", codec::toJson(value)), type, kind);
     return okStatus();
   }
 
   Status text(Value& value, std::string_view type,
               Result<Value> (*canonical)(std::string_view, Arena&)) {
-    if (!value.isString()) return mismatch(kindWord(value), type);
+    if (!value.isString()) return mismatch(value, type, type == "string" ? GoKind::Own : GoKind::Slice);
     value = TRY(canonical(value.asString(), arena_));
     return okStatus();
   }
@@ -306,7 +344,7 @@ class Conformer {
     } else if (value.isList()) {
       for (auto& item : value.items()) {
         bool strings = field.kind == FieldKind::JsonSchemaOrStringArray;
-        if (strings && !item.isString()) status = mismatch(kindWord(item), "string");
+        if (strings && !item.isString()) status = mismatch(item, "string", GoKind::Own);
         if (!strings) status = message(item, schema, depth + 1);
         if (!status.ok()) break;
       }

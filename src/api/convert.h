@@ -11,9 +11,14 @@
 
 namespace skiff::api {
 
+// Whose words tell of a value of the wrong kind: Go's JSON decoder's, or those of the converter that fills structs from
+// maps, which decodes what a strategic merge patch made.
+enum class DecodeWords { Json, Unstructured };
+
 struct DecodeReport {
   std::vector<std::string> unknownFields;  // "unknown field \"spec.foo\"", in the order met
   bool keepUnknown = false;                // do not drop them
+  DecodeWords words = DecodeWords::Json;
 };
 
 // Brings a parsed tree into the type's own form: fields in table order, unknown ones dropped and

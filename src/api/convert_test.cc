@@ -18,11 +18,13 @@ struct Conformed {
   std::string json, error;
   std::vector<std::string> unknown;
 };
-Conformed conformed(const char* package, const char* kind, std::string_view json) {
+Conformed conformed(const char* package, const char* kind, std::string_view json,
+                    DecodeWords words = DecodeWords::Json) {
   codec::Arena arena;
   auto value = codec::parseJson(json, arena);
   REQUIRE(value.ok());
   DecodeReport report;
+  report.words = words;
   auto status = conform(*value, *findType(package, kind), arena, report);
   if (!status.ok()) return {"", status.error().message(), {}};
   return {codec::toJson(*value), "", report.unknownFields};
@@ -53,6 +55,27 @@ TEST_CASE("unknown fields are dropped and reported in the order met") {
                                                 "unknown field \"Metadata\"",
                                                 "unknown field \"other\""});
   CHECK(pod.json.find("frob") == std::string::npos);
+}
+
+TEST_CASE("what a strategic merge patch made is refused in the words of the converter from maps") {
+  struct {
+    const char *json, *error;
+  } cases[] = {
+      {R"({"spec":"x"})", "cannot restore struct from: string"},
+      {R"({"spec":{"ports":"x"}})", "cannot restore slice from string"},
+      {R"({"spec":{"selector":[]}})", "cannot restore map from slice"},
+      {R"({"spec":{"clusterIP":5}})", "cannot convert int64 to string"},
+      {R"({"spec":{"type":{}}})", "unrecognized type: string"},
+      {R"({"spec":{"healthCheckNodePort":5.5}})", "cannot convert float64 to int32"},
+      {R"({"spec":{"healthCheckNodePort":"x"}})", "unrecognized type: int32"},
+      {R"({"spec":{"publishNotReadyAddresses":3}})", "unrecognized type: bool"},
+      {R"({"spec":{"ports":[{"targetPort":true}]}})", "json: cannot unmarshal bool into Go value of type int32"},
+      {R"({"metadata":{"creationTimestamp":5}})", "json: cannot unmarshal number into Go value of type string"},
+  };
+  for (const auto& c : cases) {
+    CAPTURE(c.json);
+    CHECK(conformed("core/v1", "Service", c.json, DecodeWords::Unstructured).error == c.error);
+  }
 }
 
 TEST_CASE("a wrong kind of value is refused in Go's words") {

@@ -218,10 +218,12 @@ ExpectedKind expectedKind(std::string_view group, std::string_view version, std:
   return {group, version, kind, api::findKind(group, version, kind), nullptr};
 }
 
-Status conformObject(Value& object, const ExpectedKind& expected, Arena& arena, std::vector<std::string>& unknown) {
+Status conformObject(Value& object, const ExpectedKind& expected, Arena& arena, std::vector<std::string>& unknown,
+                     api::DecodeWords words) {
   if (expected.custom) return conformCustom(object, *expected.custom, arena, unknown);
   if (!expected.type) return okStatus();
   api::DecodeReport report;
+  report.words = words;
   TRY(api::conform(object, *expected.type, arena, report));
   for (std::string& field : report.unknownFields) unknown.push_back(std::move(field));
   return okStatus();

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "api/convert.h"
 #include "api/object.h"
 #include "apiserver/negotiate.h"
 #include "apiserver/resource_map.h"
@@ -33,7 +34,7 @@ Result<DocumentEdit> decodeBody(const SharedBytes& body, Format format, const Ex
 
 // Brings a tree of the expected kind into its own form: unknown fields dropped and listed in `unknown`.
 Status conformObject(codec::Value& object, const ExpectedKind& expected, codec::Arena& arena,
-                     std::vector<std::string>& unknown);
+                     std::vector<std::string>& unknown, api::DecodeWords words = api::DecodeWords::Json);
 void defaultObject(codec::Value& object, const ExpectedKind& expected, codec::Arena& arena);
 
 // `key` at its place in the order of the type's fields; answers are written in that order.

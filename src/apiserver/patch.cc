@@ -177,7 +177,8 @@ Result<Transform> Rest::patchTransform(Exchange& exchange, const WriteCall& call
     // Conforming changes the tree: what was decoded is kept for the message.
     Value decoded = patched.clone(arena);
     std::vector<std::string> problems = patch->problems;
-    Status conformed = conformObject(patched, expected, arena, problems);
+    auto words = patch->kind == PatchKind::Strategic ? api::DecodeWords::Unstructured : api::DecodeWords::Json;
+    Status conformed = conformObject(patched, expected, arena, problems, words);
     if (!conformed.ok()) return invalidPatch(shownResult(*patch, decoded, arena), conformed.error().message());
     if (validation == FieldValidation::Strict && !problems.empty())
       return invalidPatch(shownResult(*patch, decoded, arena), "strict decoding error: " + join(problems, ", "));

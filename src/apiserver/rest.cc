@@ -41,6 +41,7 @@ struct DeprecatedKind {
 };
 constexpr DeprecatedKind kDeprecated[] = {
     {"ComponentStatus", "v1 ComponentStatus is deprecated in v1.19+"},
+    {"Endpoints", "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"},
 };
 
 std::string deprecationWarning(const ServedResource& resource) {

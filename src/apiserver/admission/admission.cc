@@ -35,6 +35,7 @@ std::vector<std::unique_ptr<AdmissionPlugin>> makeAdmission(const SecurityOption
   plugins.push_back(certificateSubjectRestriction());
   plugins.push_back(defaultIngressClass(cluster));
   plugins.push_back(podTopologyLabels(cluster));
+  plugins.push_back(nodeDeclaredFeatures(cluster));
   plugins.push_back(resourceQuota(cluster));
   return plugins;
 }

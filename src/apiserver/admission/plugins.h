@@ -25,6 +25,7 @@ PluginPtr certificateSigning(Authorizer& authorizer);
 PluginPtr certificateSubjectRestriction();
 PluginPtr defaultIngressClass(const ClusterReader& cluster);
 PluginPtr podTopologyLabels(const ClusterReader& cluster);
+PluginPtr nodeDeclaredFeatures(const ClusterReader& cluster);
 PluginPtr resourceQuota(ClusterReader& cluster);
 
 // Is the request about objects of that resource themselves, not a subresource?

@@ -117,13 +117,30 @@ class SecretStrategy final : public PlainStrategy {
   }
 };
 
+class ServiceAccountStrategy final : public PlainStrategy {
+ public:
+  void prepareCreate(StrategyContext& context) override { keepNames(context); }
+  void prepareUpdate(StrategyContext& context) override { keepNames(context); }
+
+ private:
+  // Secrets lie in the account's own namespace: of a reference only the name counts.
+  static void keepNames(StrategyContext& context) {
+    Value* secrets = context.object().find("secrets");
+    if (secrets == nullptr) return;
+    for (Value& secret : secrets->items()) {
+      Value name = secret["name"];
+      secret = Value::map();
+      if (!name.isNull()) secret.set(context.arena(), "name", name);
+    }
+  }
+};
 
 }  // namespace
 
 void addConfigStrategies(const AddStrategy& add) {
   add("/configmaps", std::make_unique<ConfigMapStrategy>());
   add("/secrets", std::make_unique<SecretStrategy>());
-  add("/serviceaccounts", std::make_unique<PlainStrategy>());
+  add("/serviceaccounts", std::make_unique<ServiceAccountStrategy>());
 }
 
 }  // namespace skiff::apiserver
