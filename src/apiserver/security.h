@@ -19,6 +19,7 @@ struct SecurityOptions {
   std::vector<std::string> apiAudiences;     // default: the issuer
   std::string tokenFile;                     // static tokens: token,user,uid,"group1,group2"
   bool anonymousHealth = true;               // only /healthz, /livez, /readyz
+  bool anonymous = false;                    // who shows no credentials is system:anonymous everywhere
   std::vector<std::string> authorizationModes{"Node", "RBAC"};
   std::string serviceCidr = "10.96.0.0/16";
   int nodePortFirst = 30000, nodePortLast = 32767;

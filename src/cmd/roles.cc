@@ -225,6 +225,7 @@ int runApiServer(const Args& args) {
       .text("service-account-signing-key-file", &files.saKey, "key that signs service-account tokens")
       .text("service-account-issuer", &security.serviceAccountIssuer, "issuer of service-account tokens")
       .text("token-auth-file", &security.tokenFile, "static tokens")
+      .boolean("anonymous-auth", &security.anonymous, "requests without credentials are those of system:anonymous")
       .text("service-cluster-ip-range", &security.serviceCidr, "addresses of services")
       .list("authorization-mode", &security.authorizationModes, "Node, RBAC, AlwaysAllow, AlwaysDeny")
       .text("kubelet-certificate-authority", &files.kubeletCa, "CA of the kubelets")

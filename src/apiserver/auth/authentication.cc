@@ -223,7 +223,8 @@ class UnionAuthenticator final : public Authenticator, public TokenReviewer {
       : proxy_(options),
         certificate_(options),
         bearer_(options, cluster),
-        anonymousHealth_(options.anonymousHealth) {}
+        anonymousHealth_(options.anonymousHealth),
+        anonymous_(options.anonymous) {}
 
   Found authenticate(const net::Request& request) override {
     std::optional<Error> wrong;
@@ -239,7 +240,7 @@ class UnionAuthenticator final : public Authenticator, public TokenReviewer {
     }
     if (wrong) return unauthorized(wrong->message());
     std::optional<UserInfo> none;
-    if (!anonymousHealth_ || !isHealthPath(request.path)) return none;
+    if (!anonymous_ && !(anonymousHealth_ && isHealthPath(request.path))) return none;
     return std::optional<UserInfo>(
         UserInfo{.name = "system:anonymous", .groups = {"system:unauthenticated"}});
   }
@@ -265,7 +266,7 @@ class UnionAuthenticator final : public Authenticator, public TokenReviewer {
   FrontProxyAuthenticator proxy_;
   CertificateAuthenticator certificate_;
   BearerAuthenticator bearer_;
-  const bool anonymousHealth_;
+  const bool anonymousHealth_, anonymous_;
 };
 
 }  // namespace
