@@ -37,6 +37,10 @@ void checkImmutable(FieldErrors& errors, const Field& field, const Value& old, c
   errors.invalid(field.path, std::move(value), "field is immutable");
 }
 
+void checkDeclaredImmutable(FieldErrors& errors, const Field& field, const Value& old) {
+  if (!sameValue(*field.value, old)) errors.invalid(field.path, "null", "field is immutable");
+}
+
 void checkPortOrName(FieldErrors& errors, const Field& port) {
   if (port.value->isString()) {
     addFaults(errors, port, formats::portName(port.text()));

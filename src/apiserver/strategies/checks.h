@@ -16,6 +16,8 @@ void checkNonNegative(FieldErrors& errors, const Field& number);
 void checkPositive(FieldErrors& errors, const Field& number);  // "must be greater than 0"
 // With the type of a message, the value is shown in its unversioned form.
 void checkImmutable(FieldErrors& errors, const Field& field, const codec::Value& old, const api::TypeInfo* type = nullptr);
+// Where upstream's tables state it, the refusal names no value.
+void checkDeclaredImmutable(FieldErrors& errors, const Field& field, const codec::Value& old);
 // A port by number or by name.
 void checkPortOrName(FieldErrors& errors, const Field& port);
 // A count or a percentage.

@@ -54,7 +54,7 @@ class ClaimStrategy final : public StatusStrategy {
     validateClaimSpec(rootField(context.object())["spec"], errors);
   }
   void validateUpdate(StrategyContext& context, FieldErrors& errors) override {
-    if (isWhole(context)) checkImmutable(errors, rootField(context.object())["spec"], context.old()["spec"]);
+    if (isWhole(context)) checkDeclaredImmutable(errors, rootField(context.object())["spec"], context.old()["spec"]);
   }
 };
 
@@ -64,7 +64,8 @@ class ClaimTemplateStrategy final : public PlainStrategy {
     validateClaimSpec(rootField(context.object())["spec"]["spec"], errors);
   }
   void validateUpdate(StrategyContext& context, FieldErrors& errors) override {
-    checkImmutable(errors, rootField(context.object())["spec"], context.old()["spec"]);
+    checkImmutable(errors, rootField(context.object())["spec"], context.old()["spec"],
+                   api::findType("resource/v1", "ResourceClaimTemplateSpec"));
   }
 };
 

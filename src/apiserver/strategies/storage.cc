@@ -222,7 +222,7 @@ class AttachmentStrategy final : public StatusStrategy {
     context.object().set(context.arena(), "status", status);
   }
   void validateUpdate(StrategyContext& context, FieldErrors& errors) override {
-    checkImmutable(errors, rootField(context.object())["spec"], context.old()["spec"]);
+    checkDeclaredImmutable(errors, rootField(context.object())["spec"], context.old()["spec"]);
   }
 };
 
