@@ -101,6 +101,19 @@ class Matcher {
   std::unordered_map<std::string_view, std::vector<size_t>> positions_;  // of each line in `after`
 };
 
+// One change between what is equal at both ends: for texts so long that a search would take seconds.
+std::vector<Edit> roughEdits(const std::vector<std::string>& before, const std::vector<std::string>& after) {
+  size_t shorter = std::min(before.size(), after.size()), head = 0, tail = 0;
+  while (head < shorter && before[head] == after[head]) ++head;
+  while (tail < shorter - head && before[before.size() - 1 - tail] == after[after.size() - 1 - tail]) ++tail;
+  size_t aEnd = before.size() - tail, bEnd = after.size() - tail;
+  std::vector<Edit> out;
+  if (head > 0) out.push_back({true, 0, head, 0, head});
+  if (head < aEnd || head < bEnd) out.push_back({false, head, aEnd, head, bEnd});
+  if (tail > 0) out.push_back({true, aEnd, before.size(), bEnd, after.size()});
+  return out;
+}
+
 // Changes that are near each other share a hunk.
 std::vector<std::vector<Edit>> hunksOf(std::vector<Edit> edits, size_t context) {
   std::vector<std::vector<Edit>> hunks;
@@ -136,6 +149,9 @@ std::string rangeText(size_t start, size_t end) {
   return length == 1 ? std::to_string(first) : concat(first, ",", length);
 }
 
+// The search may take the square of the lines; a pod of fifty containers has some 2000.
+constexpr size_t kMaxSearched = 5000;
+
 }  // namespace
 
 std::string unifiedDiff(const std::vector<std::string>& before, const std::vector<std::string>& after, size_t context) {
@@ -143,7 +159,9 @@ std::string unifiedDiff(const std::vector<std::string>& before, const std::vecto
   auto lines = [&](char mark, const std::vector<std::string>& text, size_t from, size_t to) {
     for (size_t i = from; i < to; ++i) out += concat(std::string_view(&mark, 1), text[i], "\n");
   };
-  for (const std::vector<Edit>& hunk : hunksOf(Matcher(before, after).edits(), context)) {
+  bool tooLong = std::max(before.size(), after.size()) > kMaxSearched;
+  auto edits = tooLong ? roughEdits(before, after) : Matcher(before, after).edits();
+  for (const std::vector<Edit>& hunk : hunksOf(std::move(edits), context)) {
     const Edit &first = hunk.front(), &last = hunk.back();
     out += concat("@@ -", rangeText(first.a, last.aEnd), " +", rangeText(first.b, last.bEnd), " @@\n");
     for (const Edit& edit : hunk) {

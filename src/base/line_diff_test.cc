@@ -36,6 +36,15 @@ TEST_CASE("changes far from each other have hunks of their own, near ones share 
   CHECK(diff("1 a b 2", "x a b y", 1) == "@@ -1,4 +1,4 @@\n-1\n+x\n a\n b\n-2\n+y\n");
 }
 
+TEST_CASE("long texts have one change between their equal ends") {
+  std::vector<std::string> before(6000, "same"), after = before;
+  before[10] = "a", before[5000] = "b", after[10] = "c", after[5000] = "d";
+  std::string all = unifiedDiff(before, after);
+  CHECK(all.starts_with("@@ -8,4997 +8,4997 @@\n same\n same\n same\n-a\n-same\n"));
+  CHECK(all.ends_with("+same\n+d\n same\n same\n same\n"));
+  CHECK(unifiedDiff(before, before).empty());
+}
+
 TEST_CASE("the longest common run comes first") {
   CHECK(diff("p q r a b", "a b p q r", 5) == "@@ -1,5 +1,5 @@\n+a\n+b\n p\n q\n r\n-a\n-b\n");
 }
