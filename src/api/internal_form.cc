@@ -59,7 +59,21 @@ constexpr GoName kGoNames[] = {
     {"wwids", "WWIDs"},
 };
 
-std::string goName(std::string_view json) {
+// Names of one type alone; `types` is what the type's name starts with.
+struct TypedGoName {
+  std::string_view types, json, go;
+};
+constexpr TypedGoName kTypedGoNames[] = {
+    {"Glusterfs", "endpoints", "EndpointsName"},
+    {"RBD", "image", "RBDImage"},
+    {"RBD", "monitors", "CephMonitors"},
+    {"RBD", "pool", "RBDPool"},
+    {"RBD", "user", "RadosUser"},
+};
+
+std::string goName(const TypeInfo& type, std::string_view json) {
+  for (const TypedGoName& name : kTypedGoNames)
+    if (name.json == json && type.name.starts_with(name.types)) return std::string(name.go);
   auto found = std::ranges::find(kGoNames, json, &GoName::json);
   if (found != std::end(kGoNames)) return std::string(found->go);
   std::string out(json);
@@ -82,7 +96,7 @@ class InternalForm {
         for (const codec::Member& member : held.members()) out.append(arena_, member.key, member.value);
         continue;
       }
-      out.append(arena_, arena_.copy(goName(field.json)), fieldValue(held, field));
+      out.append(arena_, arena_.copy(goName(type, field.json)), fieldValue(held, field));
     }
     return out;
   }

@@ -30,11 +30,12 @@ constexpr std::string_view kUpdateRefused =
     "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
 
 // Removed gates let a pod be scheduled; none may be added.
-bool onlyRemoved(const Value& now, const Value& before) {
-  auto items = now.items();
-  return std::ranges::all_of(items, [&](const Value& gate) {
+void validateGateUpdate(const Field& gates, const Value& before, FieldErrors& errors) {
+  each(gates, [&](const Field& gate) {
     auto old = before.items();
-    return std::ranges::find(old, gate) != old.end();
+    if (std::ranges::find(old, *gate.value) != old.end()) return;
+    errors.forbidden(gate["name"].path, concat("only deletion is allowed, but found new scheduling gate '",
+                                               gate["name"].text(), "'"));
   });
 }
 
@@ -192,10 +193,7 @@ class PodStrategy final : public Strategy {
       return;
     }
     validateTolerationUpdate(spec["tolerations"], before["tolerations"], errors);
-    Field gates = spec["schedulingGates"];
-    if (!onlyRemoved(*gates.value, before["schedulingGates"])) {
-      errors.forbidden(gates.path, "only deletion is allowed, but found new scheduling gates");
-    }
+    validateGateUpdate(spec["schedulingGates"], before["schedulingGates"], errors);
     // What may change is made equal; whatever still differs may not.
     Value same = spec.value->clone(arena);
     for (std::string_view list : {"containers", "initContainers"}) {

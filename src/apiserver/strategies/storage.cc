@@ -103,16 +103,12 @@ class VolumeStrategy final : public StatusStrategy {
 class ClaimStrategy final : public StatusStrategy {
  public:
   bool hasGeneration() const override { return false; }
-  // dataSource is the older name of dataSourceRef: both say the same where both can.
   void prepareCreate(StrategyContext& context) override {
     setPhase(context, "Pending");
-    Value& spec = context.object().child(context.arena(), "spec");
-    Arena& arena = context.arena();
-    const Value source = spec["dataSource"], ref = spec["dataSourceRef"];
-    if (source.isMap() && ref.isNull()) spec.set(arena, "dataSourceRef", source.clone(arena));
-    if (source.isNull() && ref.isMap() && ref["namespace"].asString().empty()) {
-      spec.set(arena, "dataSource", ref.clone(arena));
-    }
+    alignSources(context);
+  }
+  void prepareUpdate(StrategyContext& context) override {
+    if (isWhole(context)) alignSources(context);
   }
   void validateCreate(StrategyContext& context, FieldErrors& errors) override {
     Field spec = rootField(context.object())["spec"];
@@ -143,12 +139,13 @@ class ClaimStrategy final : public StatusStrategy {
       take(same, old, "resources", arena);
       take(before, same, "volumeAttributesClassName", arena);
     }
-    checkImmutable(errors, {spec["volumeMode"].value, "volumeMode"}, old["volumeMode"]);
+    Field mode{spec["volumeMode"].value, "volumeMode"};  // that is the whole path upstream tells
     if (!sameValue(same, before)) {
       errors.forbidden(spec.path,
                        concat("spec is immutable after creation except resources.requests and volumeAttributesClassName "
                               "for bound claims\n",
                               api::internalDiff(before, same, *api::findType("core/v1", "PersistentVolumeClaimSpec"))));
+      checkImmutable(errors, mode, old["volumeMode"]);
       return;
     }
     api::Quantity now = quantityOf((*spec["resources"]["requests"].value)["storage"]);
@@ -160,6 +157,17 @@ class ClaimStrategy final : public StatusStrategy {
   }
 
  private:
+  // dataSource is the older name of dataSourceRef: both say the same where both can.
+  static void alignSources(StrategyContext& context) {
+    Arena& arena = context.arena();
+    Value& spec = context.object().child(arena, "spec");
+    const Value source = spec["dataSource"], ref = spec["dataSourceRef"];
+    if (source.isMap() && ref.isNull()) spec.set(arena, "dataSourceRef", source.clone(arena));
+    if (source.isNull() && ref.isMap() && ref["namespace"].asString().empty()) {
+      spec.set(arena, "dataSource", ref.clone(arena));
+    }
+  }
+
   static void take(Value& into, const Value& from, std::string_view name, Arena& arena) {
     if (const Value* value = from.find(name)) {
       into.set(arena, name, value->clone(arena));
