@@ -43,7 +43,7 @@ void validatePorts(const Field& ports, bool hostNetwork, FieldErrors& errors) {
   });
 }
 
-void validateDevices(const Field& devices, const PodParts& pod, FieldErrors& errors) {
+void validateDevices(const Field& devices, const Field& mounts, const PodParts& pod, FieldErrors& errors) {
   each(devices, [&](const Field& device) {
     Field name = device["name"];
     if (name.text().empty()) {
@@ -52,6 +52,8 @@ void validateDevices(const Field& devices, const PodParts& pod, FieldErrors& err
       errors.notFound(name.path, quoted(name.text()));
     }
     if (device["devicePath"].text().empty()) errors.required(device["devicePath"].path, "");
+    refuseTaken(name, mounts, "name", "must not already exist in volumeMounts", errors);
+    refuseTaken(device["devicePath"], mounts, "mountPath", "must not already exist as a path in volumeMounts", errors);
   });
 }
 
@@ -76,8 +78,8 @@ void validateCommon(const Field& container, const PodParts& pod, FieldErrors& er
   validatePorts(container["ports"], pod.hostNetwork(), errors);
   validateEnv(container["env"], errors);
   validateEnvFrom(container["envFrom"], errors);
-  validateVolumeMounts(container["volumeMounts"], pod, errors);
-  validateDevices(container["volumeDevices"], pod, errors);
+  validateVolumeMounts(container["volumeMounts"], container["volumeDevices"], pod, errors);
+  validateDevices(container["volumeDevices"], container["volumeMounts"], pod, errors);
   if (container["imagePullPolicy"].text().empty()) {
     errors.required(container["imagePullPolicy"].path, "");
   } else {

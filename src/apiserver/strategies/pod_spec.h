@@ -26,7 +26,9 @@ void validateLifecycle(const Field& lifecycle, FieldErrors& errors);
 void validateEnv(const Field& env, FieldErrors& errors);
 void validateEnvFrom(const Field& envFrom, FieldErrors& errors);
 void validateVolumes(const Field& volumes, FieldErrors& errors);
-void validateVolumeMounts(const Field& mounts, const PodParts& pod, FieldErrors& errors);
+void validateVolumeMounts(const Field& mounts, const Field& devices, const PodParts& pod, FieldErrors& errors);
+// A volume, or a path in the container, is mounted or a device, not both: `field` must not be what `key` says in `others`.
+void refuseTaken(const Field& field, const Field& others, std::string_view key, std::string_view why, FieldErrors& errors);
 void validateContainerResources(const Field& resources, FieldErrors& errors);
 // Requests of the whole pod that are not stated, where any of its resources are.
 void setPodLevelRequests(codec::Value& podSpec, codec::Arena& arena);

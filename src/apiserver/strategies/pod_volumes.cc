@@ -190,7 +190,14 @@ void validateVolumes(const Field& volumes, FieldErrors& errors) {
   });
 }
 
-void validateVolumeMounts(const Field& mounts, const PodParts& pod, FieldErrors& errors) {
+void refuseTaken(const Field& field, const Field& others, std::string_view key, std::string_view why, FieldErrors& errors) {
+  auto items = others.value->items();
+  bool taken = !field.text().empty() &&
+               std::ranges::any_of(items, [&](const codec::Value& other) { return other[key].asString() == field.text(); });
+  if (taken) errors.invalid(field.path, quoted(field.text()), std::string(why));
+}
+
+void validateVolumeMounts(const Field& mounts, const Field& devices, const PodParts& pod, FieldErrors& errors) {
   std::set<std::string_view> paths;
   each(mounts, [&](const Field& mount) {
     Field name = mount["name"], path = mount["mountPath"];
@@ -203,6 +210,8 @@ void validateVolumeMounts(const Field& mounts, const PodParts& pod, FieldErrors&
     if (!paths.insert(path.text()).second) {
       errors.invalid(path.path, quoted(path.text()), "must be unique");
     }
+    refuseTaken(name, devices, "name", "must not already exist in volumeDevices", errors);
+    refuseTaken(path, devices, "devicePath", "must not already exist as a path in volumeDevices", errors);
     if (!mount["subPath"].text().empty()) checkRelativePath(mount["subPath"], errors);
     if (!mount["subPathExpr"].text().empty()) {
       if (!mount["subPath"].text().empty()) {
