@@ -3,13 +3,16 @@
 busybox (Debian: busybox-static); skipped, with a word, where one is missing. NODE_TEST_IP: an address for the node,
 where another instance runs on this machine."""
 import glob
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import unittest
+import urllib.request
 
 from harness import Skiff, eventually, free_port
 
@@ -38,7 +41,7 @@ def pod(name, *containers, **spec):
 
 
 def setUpModule():
-    global skiff, NODE
+    global skiff, NODE, MANIFESTS
     images = "/tmp/skiff-node-test-images"
     shutil.rmtree(images, ignore_errors=True)
     os.makedirs(images)
@@ -46,8 +49,9 @@ def setUpModule():
                     f"{shutil.which('busybox')}=/bin/busybox:0755", "--dir", "/tmp:1777",
                     *[w for name in ("sh", "sleep", "cat", "echo", "ls", "id", "nslookup", "httpd", "wget", "stat", "env")
                       for w in ("--symlink", f"busybox=/bin/{name}")]], check=True)
+    MANIFESTS = tempfile.mkdtemp()
     # Addresses of its own, so that a cluster already running on this machine is not disturbed.
-    skiff = Skiff(BINARY, ["--images", images, "--pod-cidr", "10.197.0.0/16", "--service-cidr", "10.198.0.0/16",
+    skiff = Skiff(BINARY, ["--images", images, "--pod-manifest-path", MANIFESTS, "--pod-cidr", "10.197.0.0/16", "--service-cidr", "10.198.0.0/16",
                            "--kubelet-port", str(free_port()),
                            *(["--node-ip", os.environ["NODE_TEST_IP"]] if "NODE_TEST_IP" in os.environ else [])])
     skiff.start()
@@ -57,6 +61,7 @@ def setUpModule():
 
 def tearDownModule():
     skiff.__exit__()
+    shutil.rmtree(MANIFESTS)
 
 
 def ready_node():
@@ -99,6 +104,20 @@ def remove(name):
 
 def log(name, query=""):
     return skiff.request("GET", f"{PODS}/{name}/log?{query}")[1]
+
+
+def quiet(call):
+    try:
+        return call()
+    except OSError:
+        return None
+
+
+def put(path, body):
+    """At once, so that no half of it is read."""
+    with open(f"{os.path.dirname(path)}/.part", "w") as f:
+        json.dump(body, f)
+    os.rename(f.name, path)
 
 
 class Node(unittest.TestCase):
@@ -184,6 +203,69 @@ class Node(unittest.TestCase):
         out = skiff.kubectl("exec", "-i", "talks", "--", "/bin/cat", input="through\n")
         self.assertEqual(out, "through\n")
         remove("talks")
+
+    def test_attach(self):
+        create(pod("attached", container(script="while read line; do echo got $line; done", stdin=True, stdinOnce=True),
+                   restartPolicy="Never"))
+        phase("attached", "Running")
+        self.assertEqual(skiff.kubectl("attach", "-i", "-q", "attached", input="one\ntwo\n"), "got one\ngot two\n")
+        phase("attached", "Succeeded")
+        remove("attached")
+
+    def test_host_port_leads_to_the_pod_and_to_one_only(self):
+        port = free_port()
+        serves = container(script="echo here > /tmp/x; httpd -f -p 8080 -h /tmp",
+                           ports=[{"containerPort": 8080, "hostPort": port}])
+        create(pod("ported", serves))
+        address = ready("ported")["status"]["hostIP"]
+        fetch = lambda: urllib.request.urlopen(f"http://{address}:{port}/x", timeout=2).read()
+        self.assertEqual(eventually(lambda: quiet(fetch)), b"here\n")
+        create(pod("second", serves))
+        self.assertEqual(phase("second", "Failed")["status"]["reason"], "NodePorts")
+        remove("second")
+        remove("ported")
+
+    def test_static_pod_and_its_mirror(self):
+        name, path = f"fixed-{NODE}", f"{MANIFESTS}/fixed.yaml"
+        manifest = pod("fixed", container())
+        del manifest["spec"]["nodeName"]
+        put(path, manifest)
+        mirror = ready(name)
+        self.assertEqual(mirror["metadata"]["annotations"]["kubernetes.io/config.source"], "file")
+        first = mirror["status"]["containerStatuses"][0]["containerID"]
+        # The mirror is only an image of it: deleted, it comes back, and the container never stopped.
+        skiff.request("DELETE", f"{PODS}/{name}")
+        again = eventually(lambda: (lambda p: p and p["metadata"]["uid"] != mirror["metadata"]["uid"] and
+                                    p["status"].get("containerStatuses") and p)(get(name)), 30)
+        self.assertEqual(again["status"]["containerStatuses"][0]["containerID"], first)
+        manifest["metadata"]["labels"] = {"version": "2"}
+        put(path, manifest)
+        changed = eventually(lambda: (lambda p: p and p["metadata"].get("labels") and condition(name, "Ready") and p)(get(name)), 30)
+        self.assertNotEqual(get(name)["status"]["containerStatuses"][0]["containerID"], first)
+        os.unlink(path)
+        eventually(lambda: get(name) is None, 30)
+
+    def test_who_outgrows_its_empty_dir_is_evicted(self):
+        create(pod("greedy", container(script="cat /bin/busybox /bin/busybox > /e/x; sleep 1000",
+                                       volumeMounts=[{"name": "e", "mountPath": "/e"}]),
+                   volumes=[{"name": "e", "emptyDir": {"sizeLimit": "1Mi"}}]))
+        ended = phase("greedy", "Failed", 40)["status"]
+        self.assertEqual(ended["reason"], "Evicted")
+        self.assertIn('EmptyDir volume "e" exceeds the limit "1Mi"', ended["message"])
+        target = [c for c in ended["conditions"] if c["type"] == "DisruptionTarget"]
+        self.assertEqual([(c["status"], c["reason"]) for c in target], [("True", "TerminationByKubelet")])
+        remove("greedy")
+
+    def test_a_long_log_is_rotated(self):
+        line = "x" * 100
+        create(pod("chatty", container(
+            script=f"i=0; while [ $i -lt 60000 ]; do echo {line} {line}; i=$((i+1)); done; while true; do echo more; sleep 1; done")))
+        ready("chatty")
+        eventually(lambda: glob.glob("/var/log/pods/default_chatty_*/c/0.log.*"), 60)
+        eventually(lambda: log("chatty", "tailLines=1") == "more\n", 30)
+        live = glob.glob("/var/log/pods/default_chatty_*/c/0.log")
+        eventually(lambda: os.path.getsize(live[0]) < 1 << 20, 30)
+        remove("chatty")
 
     def test_containers_survive_kill_9(self):
         create(pod("stays"))

@@ -125,6 +125,8 @@ int runKubelet(const Args& args) {
       .text("pod-infra-container-image", &options.pauseImage, "pause image")
       .text("pause-image-archive", &options.pauseImageArchive, "archive of the pause image")
       .text("pod-cidr", &options.podCidr, "addresses of this node's pods; default: as the node says")
+      .text("cluster-cidr", &options.clusterCidr, "addresses of all pods, reached without masquerade; default: --pod-cidr")
+      .text("eviction-hard", &options.evictionHard, "thresholds below which pods are evicted")
       .text("cluster-dns", &options.clusterDns, "address of cluster DNS")
       .text("cluster-domain", &options.clusterDomain, "domain of cluster DNS")
       .text("tls-cert-file", &tlsCert, "serving certificate")

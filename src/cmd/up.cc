@@ -132,7 +132,10 @@ Status Cluster::startNode(const UpOptions& options) {
                                      .servingCertPem = serving.certificatePem,
                                      .servingKeyPem = serving.keyPem,
                                      .clientCaPem = pki_->ca().certificatePem,
-                                     .port = options.kubeletPort}));
+                                     .port = options.kubeletPort,
+                                     .clusterCidr = options.podCidr,
+                                     .staticPodPath = options.staticPodPath,
+                                     .evictionHard = options.evictionHard}));
 }
 
 // DNS listens beside the node on a port of its own; the kube-dns service leads port 53 there.
@@ -177,6 +180,8 @@ Result<UpOptions> parseUp(const Args& args, bool* help) {
       .text("node-name", &options.nodeName, "name of the node; default: the host's name")
       .text("node-ip", &options.nodeIp, "address of the node; default: that of the default route")
       .integer("kubelet-port", &options.kubeletPort, "port of the kubelet")
+      .text("pod-manifest-path", &options.staticPodPath, "directory of static pods")
+      .text("eviction-hard", &options.evictionHard, "thresholds below which pods are evicted")
       .integer("dns-port", &options.dnsPort, "port of cluster DNS on the node's address")
       .text("token-auth-file", &options.tokenFile, "static tokens: token,user,uid,\"group1,group2\"")
       .list("runtime-config", &options.runtimeConfig, "API versions on or off: group/version=true")

@@ -8,6 +8,7 @@
 #include "client/role.h"
 #include "cmd/cluster_pki.h"
 #include "cmd/control_plane.h"
+#include "kubelet/kubelet.h"
 
 namespace skiff::cmd {
 
@@ -23,6 +24,8 @@ struct UpOptions {
   std::string nodeIp;        // default: the primary address
   int kubeletPort = 10250;
   int dnsPort = 10053;
+  std::string staticPodPath;
+  std::string evictionHard{kubelet::kDefaultEvictionHard};
   std::string tokenFile;     // static tokens, as upstream's --token-auth-file
   std::vector<std::string> runtimeConfig;
 };

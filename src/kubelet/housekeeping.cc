@@ -40,26 +40,45 @@ void rotateLogs(const NodeConfig& config, cri::Client& runtime, const PodWorkers
   }
 }
 
-void collectImages(const NodeConfig& config, cri::Client& runtime, const std::string& pauseImage) {
-  if (usedPercent(config.options.rootDir) < kHighPercent) return;
-  auto images = runtime.listImages();
-  auto containers = runtime.listContainers();
-  if (!images.ok() || !containers.ok()) return;
-  std::set<std::string> used;
-  for (const auto& c : *containers) {
+std::vector<cri::Image> unusedImages(std::vector<cri::Image> images, const std::vector<cri::Container>& containers,
+                                     const std::string& pauseImage) {
+  std::set<std::string> used{pauseImage};
+  for (const auto& c : containers) {
     used.insert(c.imageRef);
     used.insert(c.image.image);
   }
-  std::sort(images->begin(), images->end(), [](const auto& a, const auto& b) { return a.size > b.size; });
-  for (const auto& image : *images) {
-    if (usedPercent(config.options.rootDir) < kLowPercent) return;
-    auto named = [&](const std::string& name) { return used.contains(name) || name == pauseImage; };
-    if (image.pinned || used.contains(image.id) || std::any_of(image.repoTags.begin(), image.repoTags.end(), named) ||
-        std::any_of(image.repoDigests.begin(), image.repoDigests.end(), named))
-      continue;
+  std::erase_if(images, [&](const cri::Image& image) {
+    auto named = [&](const std::string& name) { return used.contains(name); };
+    return image.pinned || named(image.id) || std::any_of(image.repoTags.begin(), image.repoTags.end(), named) ||
+           std::any_of(image.repoDigests.begin(), image.repoDigests.end(), named);
+  });
+  std::sort(images.begin(), images.end(), [](const auto& a, const auto& b) { return a.size > b.size; });
+  return images;
+}
+
+namespace {
+
+template <class Enough>
+void removeImages(cri::Client& runtime, const std::string& pauseImage, Enough enough) {
+  auto images = runtime.listImages();
+  auto containers = runtime.listContainers();
+  if (!images.ok() || !containers.ok()) return;
+  for (const auto& image : unusedImages(std::move(*images), *containers, pauseImage)) {
+    if (enough()) return;
     if (auto removed = runtime.removeImage(image.id); !removed.ok())
       log::warn("Could not remove an unused image", {{"image", image.id}, {"err", removed.error().message()}});
   }
+}
+
+}  // namespace
+
+void collectImages(const NodeConfig& config, cri::Client& runtime, const std::string& pauseImage) {
+  if (usedPercent(config.options.rootDir) < kHighPercent) return;
+  removeImages(runtime, pauseImage, [&] { return usedPercent(config.options.rootDir) < kLowPercent; });
+}
+
+void removeUnusedImages(cri::Client& runtime, const std::string& pauseImage) {
+  removeImages(runtime, pauseImage, [] { return false; });
 }
 
 }  // namespace skiff::kubelet

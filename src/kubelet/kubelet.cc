@@ -8,6 +8,7 @@
 #include "client/informer.h"
 #include "kubelet/cni.h"
 #include "kubelet/containerd.h"
+#include "kubelet/eviction.h"
 #include "kubelet/files.h"
 #include "kubelet/housekeeping.h"
 #include "kubelet/node_agent.h"
@@ -41,9 +42,10 @@ class Kubelet : public client::Role {
     config_.memoryBytes = capacity["memory"].value();
     config_.milliCpu = capacity["cpu"].milliValue();
     config_.allocatable = nodeAllocatable(capacity);
+    auto thresholds = TRY(parseThresholds(options.evictionHard));
     TRY(ensureServingCertificate());
     TRY(startRuntime());
-    makeParts();
+    makeParts(std::move(thresholds));
     TRY(cgroups_->ensureTop(config_.milliCpu));
     TRY(server_->start());
     node_->setPort(server_->port());
@@ -53,6 +55,7 @@ class Kubelet : public client::Role {
     probes_->start();
     workers_->start();
     events_->start();
+    eviction_->start();
     static_->start();
     startInformers();
     return okStatus();
@@ -63,6 +66,7 @@ class Kubelet : public client::Role {
     if (server_) server_->stop();
     if (informers_) informers_->stop();
     if (static_) static_->stop();
+    if (eviction_) eviction_->stop();
     if (node_) node_->stop();
     if (networkThread_.joinable()) networkThread_.join();
     if (housekeeping_.joinable()) housekeeping_.join();
@@ -132,12 +136,13 @@ class Kubelet : public client::Role {
     return okStatus();
   }
 
-  void makeParts() {
+  void makeParts(std::vector<Threshold> thresholds) {
     auto& options = config_.options;
     api_ = std::make_shared<client::Client>(options.transport, "kubelet");
     recorder_ = client::EventRecorder::create(api_, "kubelet", options.nodeName);
     informers_ = client::InformerFactory::create(api_);
-    objects_ = std::make_unique<ApiObjects>(*api_, informers_->of<api::core::v1::Service>());
+    auto ownNode = informers_->of<api::core::v1::Node>({.fieldSelector = concat("metadata.name=", options.nodeName)});
+    objects_ = std::make_unique<ApiObjects>(*api_, informers_->of<api::core::v1::Service>(), options.nodeName);
     reader_ = std::make_unique<RuntimeReader>(*cri_);
     cgroups_ = std::make_unique<Cgroups>(options.cgroupRoot);
     volumes_ = std::make_unique<VolumeManager>(config_.podsDir(), *objects_, *objects_, *config_.clock);
@@ -149,7 +154,8 @@ class Kubelet : public client::Role {
                                                              *cgroups_, *recorder_, *handlers_, *probes_, *api_});
     statuses_ = std::make_unique<StatusManager>(*api_);
     workers_ = std::make_unique<PodWorkers>(PodWorkers::Deps{config_, *runtime_, *reader_, *images_, *volumes_, *cgroups_,
-                                                             *probes_, *statuses_, *recorder_});
+                                                             *probes_, *statuses_, *recorder_, ownNode,
+                                                             [this] { return eviction_->scarce(); }});
     events_ = std::make_unique<RuntimeEvents>(
         *cri_, *reader_,
         RuntimeEvents::Handler{[this](const std::string& id) { workers_->containerEnded(id); },
@@ -161,6 +167,11 @@ class Kubelet : public client::Role {
                                    log::error("Could not start containerd", {{"err", again.error().message()}});
                                }});
     node_ = std::make_unique<NodeAgent>(config_, *api_, *cri_);
+    eviction_ = std::make_unique<EvictionManager>(
+        EvictionManager::Deps{config_, *cri_, *workers_, *volumes_,
+                              [this](bool memory, bool disk) { node_->setPressure(memory, disk); },
+                              [this] { removeUnusedImages(*cri_, config_.options.pauseImage); }},
+        std::move(thresholds));
     static_ = std::make_unique<StaticPods>(
         config_, *api_,
         StaticPods::Handler{[this](PodPtr pod) { workers_->podChanged(std::move(pod)); },
@@ -249,6 +260,7 @@ class Kubelet : public client::Role {
   std::unique_ptr<PodWorkers> workers_;
   std::unique_ptr<RuntimeEvents> events_;
   std::unique_ptr<NodeAgent> node_;
+  std::unique_ptr<EvictionManager> eviction_;
   std::unique_ptr<StaticPods> static_;
   std::unique_ptr<KubeletServer> server_;
   rt::Thread networkThread_, housekeeping_;

@@ -9,6 +9,9 @@
 
 namespace skiff::kubelet {
 
+inline constexpr std::string_view kDefaultEvictionHard =
+    "memory.available<100Mi,nodefs.available<10%,nodefs.inodesFree<5%,imagefs.available<15%";
+
 struct KubeletOptions {
   std::shared_ptr<client::Transport> transport;
   std::string nodeName;
@@ -30,6 +33,7 @@ struct KubeletOptions {
   std::string clusterCidr;               // of all pods: not masqueraded; empty: podCidr
   std::string cgroupRoot = "/";          // pods live in <cgroupRoot>/kubepods
   std::string staticPodPath;
+  std::string evictionHard{kDefaultEvictionHard};  // thresholds of node-pressure eviction; empty: none
   std::vector<std::string> nodeLabels;   // "key=value"
   std::vector<std::string> registerWithTaints;
 };

@@ -28,17 +28,6 @@ constexpr int64_t kEvictionMemory = 100 * 1024 * 1024;
 
 std::string fileLine(const std::string& path) { return std::string(trim(readFile(path).valueOr(""))); }
 
-int64_t memInfoKiB(std::string_view name) {
-  auto text = readFile("/proc/meminfo");
-  if (!text.ok()) return 0;
-  for (std::string_view line : split(*text, '\n')) {
-    if (!line.starts_with(name)) continue;
-    auto words = splitNonEmpty(line, ' ');
-    if (words.size() > 1) return parseInt(words[1]).value_or(0);
-  }
-  return 0;
-}
-
 std::string osName() {
   auto text = readFile("/etc/os-release");
   if (!text.ok()) return "Linux";
@@ -70,6 +59,17 @@ bool sameStatus(NodeStatus a, NodeStatus b) {
 
 }  // namespace
 
+int64_t memInfoBytes(std::string_view name) {
+  auto text = readFile("/proc/meminfo");
+  if (!text.ok()) return 0;
+  for (std::string_view line : split(*text, '\n')) {
+    if (!line.starts_with(name)) continue;
+    auto words = splitNonEmpty(line, ' ');
+    if (words.size() > 1) return parseInt(words[1]).value_or(0) * 1024;
+  }
+  return 0;
+}
+
 std::string machineArchitecture() {
   utsname name{};
   ::uname(&name);
@@ -81,7 +81,7 @@ std::map<std::string, api::Quantity> nodeCapacity(const std::string& rootDir, in
   std::map<std::string, api::Quantity> out;
   using Format = api::Quantity::Format;
   out["cpu"] = api::Quantity::of(::sysconf(_SC_NPROCESSORS_ONLN));
-  out["memory"] = api::Quantity::of(memInfoKiB("MemTotal:") * 1024, Format::BinarySI);
+  out["memory"] = api::Quantity::of(memInfoBytes("MemTotal:"), Format::BinarySI);
   out["pods"] = api::Quantity::of(maxPods);
   for (const auto& name : listDir("/sys/kernel/mm/hugepages")) {  // "hugepages-2048kB"
     auto kib = parseInt(std::string_view(name).substr(10, name.size() - 12));
@@ -134,8 +134,11 @@ NodeStatus NodeAgent::currentStatus(const NodeStatus& before) {
   out.daemonEndpoints.kubeletEndpoint.Port = port_;
   auto version = runtime_.version(seconds(5));
   out.nodeInfo = version.ok() ? nodeSystemInfo(version->runtimeName, version->runtimeVersion) : before.nodeInfo;
-  setCondition(out, before, "MemoryPressure", false, "KubeletHasSufficientMemory", "kubelet has sufficient memory available", now);
-  setCondition(out, before, "DiskPressure", false, "KubeletHasNoDiskPressure", "kubelet has no disk pressure", now);
+  const bool memory = memoryPressure_, disk = diskPressure_;
+  setCondition(out, before, "MemoryPressure", memory, memory ? "KubeletHasInsufficientMemory" : "KubeletHasSufficientMemory",
+               memory ? "kubelet has insufficient memory available" : "kubelet has sufficient memory available", now);
+  setCondition(out, before, "DiskPressure", disk, disk ? "KubeletHasDiskPressure" : "KubeletHasNoDiskPressure",
+               disk ? "kubelet has disk pressure" : "kubelet has no disk pressure", now);
   setCondition(out, before, "PIDPressure", false, "KubeletHasSufficientPID", "kubelet has sufficient PID available", now);
   if (!version.ok()) {
     setCondition(out, before, "Ready", false, "KubeletNotReady", concat("container runtime is down: ", version.error().message()), now);
@@ -214,6 +217,12 @@ void NodeAgent::stop() {
 
 void NodeAgent::setNetworkReady(bool ready) {
   networkReady_ = ready;
+  if (auto done = reportStatus(false); !done.ok()) log::warn("Could not report the node's status", {{"err", done.error().message()}});
+}
+
+void NodeAgent::setPressure(bool memory, bool disk) {
+  bool same = memoryPressure_.exchange(memory) == memory;
+  if (diskPressure_.exchange(disk) == disk && same) return;
   if (auto done = reportStatus(false); !done.ok()) log::warn("Could not report the node's status", {{"err", done.error().message()}});
 }
 

@@ -19,6 +19,7 @@ inline constexpr std::string_view kKubeletVersion = "v1.37.2";
 std::map<std::string, api::Quantity> nodeCapacity(const std::string& rootDir, int maxPods);
 std::map<std::string, api::Quantity> nodeAllocatable(const std::map<std::string, api::Quantity>& capacity);
 api::core::v1::NodeSystemInfo nodeSystemInfo(std::string_view runtimeName, std::string_view runtimeVersion);
+int64_t memInfoBytes(std::string_view name);  // "MemTotal:" of /proc/meminfo; 0: not there
 std::string machineArchitecture();  // "amd64"
 
 class NodeAgent {
@@ -31,6 +32,7 @@ class NodeAgent {
   void start();           // heartbeats
   void stop();
   void setNetworkReady(bool ready);  // changes the Ready condition at once
+  void setPressure(bool memory, bool disk);  // likewise the pressure conditions
   void setPort(uint16_t port) { port_ = port; }
   // Blocks until the node has a podCIDR, or the stop.
   std::string awaitPodCidr();
@@ -45,7 +47,7 @@ class NodeAgent {
   client::Client& api_;
   cri::Client& runtime_;
   rt::StopSignal stop_;
-  std::atomic<bool> networkReady_{false};
+  std::atomic<bool> networkReady_{false}, memoryPressure_{false}, diskPressure_{false};
   std::atomic<uint16_t> port_{0};
   std::mutex mutex_;  // guards what follows; held over the API call, so that reports do not overtake each other
   api::core::v1::NodeStatus reported_;

@@ -52,14 +52,16 @@ Result<TokenSource::Token> ApiObjects::serviceAccountToken(const Pod& pod,
 Result<std::string> ApiObjects::trustBundle(const api::core::v1::ClusterTrustBundleProjection& what) {
   using Bundle = api::certificates::v1::ClusterTrustBundle;
   if (what.name) return TRY(named(api_.get<Bundle>("", *what.name), "clustertrustbundle", *what.name)).spec.trustBundle;
+  Error none(Reason::NotFound, "combination of signerName and labelSelector matched zero ClusterTrustBundles");
+  if (!what.labelSelector) return none;  // an empty one chooses all, an absent one nothing
   client::ListOptions options;
   if (what.signerName) options.fieldSelector = concat("spec.signerName=", *what.signerName);
-  if (what.labelSelector) options.labelSelector = TRY(api::LabelSelector::fromTyped(*what.labelSelector)).str();
+  options.labelSelector = TRY(api::LabelSelector::fromTyped(*what.labelSelector)).str();
   std::string all;
   std::set<std::string> parts;  // each once, in a stable order
   for (const auto& bundle : TRY(api_.list<Bundle>(options))) parts.insert(std::string(trim(bundle.spec.trustBundle)));
   for (const auto& part : parts) all += concat(part, "\n");
-  if (all.empty()) return Error(Reason::NotFound, "combination of signerName and labelSelector matched zero ClusterTrustBundles");
+  if (all.empty()) return none;
   return all;
 }
 
@@ -71,6 +73,39 @@ Result<std::string> ApiObjects::claimPath(std::string_view ns, std::string_view 
   if (volume.spec.hostPath) return volume.spec.hostPath->path;
   if (volume.spec.local) return volume.spec.local->path;
   return badRequest(concat("persistentvolume ", quoted(volume.metadata.name), ": this kind is not supported"));
+}
+
+Result<std::string> ApiObjects::requestCertificate(const Pod& pod, const api::core::v1::PodCertificateProjection& what,
+                                                   const std::string& stubCsrDer) {
+  const std::string& ns = pod.metadata.namespace_;
+  const std::string account = pod.spec.serviceAccountName.empty() ? "default" : pod.spec.serviceAccountName;
+  auto serviceAccount = TRY(named(api_.get<api::core::v1::ServiceAccount>(ns, account), "serviceaccount", account));
+  auto node = TRY(named(api_.get<api::core::v1::Node>("", nodeName_), "node", nodeName_));
+  api::certificates::v1::PodCertificateRequest request;
+  request.metadata.namespace_ = ns;
+  request.metadata.name = concat("req-", newUid());
+  auto& owner = request.metadata.ownerReferences.emplace_back();
+  owner.apiVersion = "v1";
+  owner.kind = "Pod";
+  owner.name = pod.metadata.name;
+  owner.uid = pod.metadata.uid;
+  auto& spec = request.spec;
+  spec.signerName = what.signerName;
+  spec.podName = pod.metadata.name;
+  spec.podUID = pod.metadata.uid;
+  spec.serviceAccountName = account;
+  spec.serviceAccountUID = serviceAccount.metadata.uid;
+  spec.nodeName = nodeName_;
+  spec.nodeUID = node.metadata.uid;
+  spec.maxExpirationSeconds = what.maxExpirationSeconds;
+  spec.stubPKCS10Request = stubCsrDer;
+  spec.unverifiedUserAnnotations = what.userAnnotations;
+  return TRY(api_.create(request)).metadata.name;
+}
+
+Result<api::certificates::v1::PodCertificateRequest> ApiObjects::certificateRequest(std::string_view ns,
+                                                                                     std::string_view name) {
+  return api_.get<api::certificates::v1::PodCertificateRequest>(ns, name);
 }
 
 }  // namespace skiff::kubelet

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "kubelet/housekeeping.h"
 #include "kubelet/atomic_writer.h"
 #include "kubelet/backoff.h"
 #include "kubelet/cni.h"
@@ -245,6 +246,26 @@ TEST_CASE("what a path of the server is in the API's terms") {
   CHECK(subresourceOf("/exec/ns/pod/c") == "proxy");
   CHECK(subresourceOf("/stats/summary") == "stats");
   CHECK(subresourceOf("/metrics/resource") == "metrics");
+}
+
+TEST_CASE("images that no container needs may go, the largest first") {
+  auto image = [](std::string id, std::string tag, uint64_t size, bool pinned = false) {
+    cri::Image out;
+    out.id = std::move(id);
+    out.repoTags = {std::move(tag)};
+    out.size = size;
+    out.pinned = pinned;
+    return out;
+  };
+  cri::Container byId, byName;
+  byId.imageRef = "sha256:a";
+  byName.image.image = "b:1";
+  auto free = unusedImages({image("sha256:a", "a:1", 9), image("sha256:b", "b:1", 9), image("sha256:c", "c:1", 1),
+                            image("sha256:d", "d:1", 2), image("sha256:e", "pause:1", 9), image("sha256:f", "f:1", 9, true)},
+                           {byId, byName}, "pause:1");
+  REQUIRE(free.size() == 2);
+  CHECK(free[0].id == "sha256:d");
+  CHECK(free[1].id == "sha256:c");
 }
 
 }  // namespace skiff::kubelet

@@ -16,6 +16,8 @@ namespace skiff::kubelet {
 namespace {
 
 constexpr seconds kVolumeRefresh{30};
+constexpr milliseconds kVolumePoll{100};  // doubled each time
+constexpr int kQuickPolls = 5;
 constexpr seconds kHookTimeout{600};  // postStart has no limit in the API; nothing may hang for ever
 constexpr seconds kLeastGrace{2};     // left after a preStop hook used up the rest
 
@@ -101,6 +103,10 @@ Status PodRuntime::ensureVolumes(const Pod& pod, const RuntimePod& runtime, PodM
   }
   auto done = d_.volumes.setUp(factsOf(pod, runtime));
   if (!done.ok()) {
+    if (done.failedWith(Reason::ServiceUnavailable) && !memory.volumesReady && memory.volumePolls < kQuickPolls) {
+      memory.retryWithin(kVolumePoll * (1 << memory.volumePolls++));  // on its way, often within milliseconds
+      return done;
+    }
     d_.events.record(pod, "Warning", "FailedMount", done.error().message());
     memory.retryWithin(memory.volumesReady ? kVolumeRefresh : seconds(2));
     if (memory.volumesReady) return okStatus();  // running containers keep what they have

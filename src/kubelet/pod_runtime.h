@@ -28,6 +28,7 @@ struct PodMemory {
   std::map<std::string, std::string> appliedResources;  // container id -> what was last set
   WallTime volumesChecked{};
   bool volumesReady = false;
+  int volumePolls = 0;  // while something of theirs is on its way
   std::optional<microseconds> retryAfter;    // of this pass: it must be repeated
   std::optional<microseconds> refreshAfter;  // only the volumes must be looked at again
 

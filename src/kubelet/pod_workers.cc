@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "kubelet/files.h"
+#include "kubelet/pod_admission.h"
 
 namespace skiff::kubelet {
 
@@ -92,6 +93,40 @@ void PodWorkers::wake(const std::string& uid) {
     if (!entries_.contains(uid)) return;
   }
   request(uid);
+}
+
+bool PodWorkers::evict(const std::string& uid, std::string message) {
+  PodPtr pod;
+  {
+    std::lock_guard lock(mutex_);
+    auto it = entries_.find(uid);
+    if (it == entries_.end() || it->second->evicted || it->second->gone || it->second->pod->metadata.deletionTimestamp) return false;
+    it->second->evicted = message;
+    pod = it->second->pod;
+  }
+  d_.events.record(*pod, "Warning", "Evicted", message);
+  request(uid);
+  return true;
+}
+
+// An evicted pod fails with its reason, and its owner sees that it was not its own fault.
+bool PodWorkers::takeEviction(Entry& entry, Pod& pod) {
+  {
+    std::lock_guard lock(mutex_);
+    if (!entry.evicted) return false;
+    entry.failReason = "Evicted";
+    entry.failMessage = *entry.evicted;
+  }
+  for (const auto& c : pod.status.conditions)
+    if (c.type == "DisruptionTarget") return true;
+  auto& condition = pod.status.conditions.emplace_back();
+  condition.type = "DisruptionTarget";
+  condition.status = "True";
+  condition.reason = std::string(kTerminationByKubelet);
+  condition.message = entry.failMessage;
+  condition.observedGeneration = pod.metadata.generation;
+  condition.lastTransitionTime.value = std::chrono::floor<seconds>(d_.config.clock->now());
+  return true;
 }
 
 void PodWorkers::containerEnded(const std::string& containerId) {
@@ -214,7 +249,7 @@ Status PodWorkers::pass(Entry& entry, const std::string& uid, Pod& pod, bool gon
   awaitEnds(entry, runtime);
   keepRuntime(entry, runtime);
   if (gone || pod.metadata.deletionTimestamp || entry.over || isTerminal(pod.status)) return terminate(entry, pod, runtime, gone);
-  if (!admit(entry, pod) || pastDeadline(entry, pod)) return terminate(entry, pod, runtime, gone);
+  if (takeEviction(entry, pod) || !admit(entry, pod) || pastDeadline(entry, pod)) return terminate(entry, pod, runtime, gone);
 
   if (!entry.hasStatus) TRY(publish(entry, pod, runtime, false, gone));
   auto synced = d_.runtime.sync(pod, &runtime, entry.memory);
@@ -248,46 +283,22 @@ void PodWorkers::awaitEnds(Entry& entry, const RuntimePod& runtime) {
 bool PodWorkers::admit(Entry& entry, const Pod& pod) {
   if (entry.admitted) return entry.failReason.empty();
   entry.admitted = true;
-  auto refuse = [&](std::string reason, std::string message) {
-    entry.failReason = std::move(reason);
-    entry.failMessage = concat("Pod was rejected: ", message);
-    d_.events.record(pod, "Warning", entry.failReason, message);
-    return false;
-  };
   if (pod.status.startTime) return true;  // it was admitted before a restart of ours
-  if (pod.spec.securityContext) {
-    for (const auto& sysctl : pod.spec.securityContext->sysctls) {
-      if (!isSafeSysctl(sysctl.name))
-        return refuse("SysctlForbidden", concat("forbidden sysctl: ", quoted(sysctl.name), " not allowlisted"));
-      if (pod.spec.hostNetwork && sysctl.name.starts_with("net."))
-        return refuse("SysctlForbidden", concat("forbidden sysctl: ", quoted(sysctl.name), " not allowed with host net enabled"));
-    }
-  }
-  for (const auto& [key, value] : pod.spec.nodeSelector)
-    if (key == "kubernetes.io/os" && value != "linux") return refuse("NodeAffinity", "Predicate NodeAffinity failed");
-  // The scheduler has counted already, but not for pods that name their node themselves.
-  ResourceList used;
-  int64_t pods = 0;
+  AdmissionInputs inputs;
+  inputs.config = &d_.config;
+  inputs.node = d_.node.get("", d_.config.options.nodeName);
+  inputs.pressure = d_.pressure();
   for (const auto& other : all()) {
     if (other.pod->metadata.uid == pod.metadata.uid || isTerminal(other.status) || isTerminal(other.pod->status)) continue;
     if (!other.runtime && !other.pod->status.startTime) continue;  // not admitted yet: it comes after this one
-    ++pods;
-    for (const auto& [name, amount] : podRequests(*other.pod)) used[name] += amount;
+    inputs.others.push_back(other.pod);
   }
-  if (pods >= d_.config.options.maxPods)
-    return refuse("OutOfpods", concat("Node didn't have enough resource: pods, requested: 1, used: ", pods,
-                                      ", capacity: ", d_.config.options.maxPods));
-  for (const auto& [name, amount] : podRequests(pod)) {
-    auto capacity = d_.config.allocatable.find(name);
-    bool cpu = name == "cpu";
-    auto number = [cpu](const api::Quantity& q) { return cpu ? q.milliValue() : q.value(); };
-    int64_t most = capacity == d_.config.allocatable.end() ? 0 : number(capacity->second);
-    int64_t now = used.contains(name) ? number(used[name]) : 0;
-    if (!amount.isZero() && now + number(amount) > most)
-      return refuse(concat("OutOf", name), concat("Node didn't have enough resource: ", name, ", requested: ",
-                                                  number(amount), ", used: ", now, ", capacity: ", most));
-  }
-  return true;
+  auto refusal = refusalOf(pod, inputs);
+  if (!refusal) return true;
+  entry.failReason = refusal->reason;
+  entry.failMessage = concat("Pod was rejected: ", refusal->message);
+  d_.events.record(pod, "Warning", entry.failReason, refusal->message);
+  return false;
 }
 
 bool PodWorkers::pastDeadline(Entry& entry, const Pod& pod) {
@@ -346,6 +357,7 @@ Status PodWorkers::terminate(Entry& entry, Pod& pod, RuntimePod runtime, bool go
   const std::string& uid = pod.metadata.uid;
   int64_t grace = gracePeriodSeconds(pod);
   if (gone && !pod.metadata.deletionGracePeriodSeconds) grace = std::min<int64_t>(grace, 30);
+  if (entry.failReason == "Evicted") grace = 1;  // the node cannot wait
   grace = std::max<int64_t>(grace, 1);
   {
     std::lock_guard lock(mutex_);

@@ -3,6 +3,7 @@
 //
 //   wanted --deleted/failed/deadline--> terminating --containers gone--> terminated --API object gone--> forgotten
 #pragma once
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -11,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "client/informer.h"
 #include "client/workqueue.h"
 #include "kubelet/pod_runtime.h"
 #include "kubelet/status_manager.h"
@@ -30,8 +32,10 @@ class PodWorkers {
     ProbeManager& probes;
     StatusManager& statuses;
     client::EventRecorder& events;
+    client::Informer<api::core::v1::Node> node;            // our own
+    std::function<std::optional<std::string>()> pressure;  // the scarce resource, if one is
   };
-  explicit PodWorkers(Deps deps) : d_(deps) {}
+  explicit PodWorkers(Deps deps) : d_(std::move(deps)) {}
   ~PodWorkers();  // as stop
   void start();
   void stop();
@@ -41,6 +45,8 @@ class PodWorkers {
   // The API's copy of a static pod: its status is brought up to date.
   void mirrorSeen(const std::string& uid, const PodPtr& mirror);
   void wake(const std::string& uid);
+  // Ends a pod for good, with what it is told. False when it is not here, or ends already.
+  bool evict(const std::string& uid, std::string message);
   // The runtime says that this container ended; its own view may follow a moment later.
   void containerEnded(const std::string& containerId);
 
@@ -67,6 +73,7 @@ class PodWorkers {
     std::set<std::string> endedIds;
     std::optional<PodStatus> mirrorStatus;  // what the API shows of a static pod, when just seen
     std::optional<int64_t> killGrace;  // that the running termination uses
+    std::optional<std::string> evicted;  // why
     // The worker's own: touched only while the queue has given it the key.
     bool admitted = false, terminated = false, hasStatus = false;
     bool over = false;  // all that counts has ended: the rest is stopped, and only then the phase says so
@@ -82,6 +89,7 @@ class PodWorkers {
   void schedule(Entry& entry, const std::string& uid);
   Status pass(Entry& entry, const std::string& uid, Pod& pod, bool gone);
   Status terminate(Entry& entry, Pod& pod, RuntimePod runtime, bool gone);
+  bool takeEviction(Entry& entry, Pod& pod);
   bool admit(Entry& entry, const Pod& pod);
   bool pastDeadline(Entry& entry, const Pod& pod);
   Status publish(Entry& entry, Pod& pod, const RuntimePod& runtime, bool terminating, bool gone);

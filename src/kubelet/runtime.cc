@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/strings.h"
+#include "kubelet/container_logs.h"
 #include "kubelet/files.h"
 
 namespace skiff::kubelet {
@@ -49,11 +50,8 @@ std::string logTail(const std::string& path) {
   if (lines.size() > kLogFallbackLines) lines.erase(lines.begin(), lines.end() - kLogFallbackLines);
   std::string out;
   for (std::string_view line : lines) {
-    for (int skip = 0; skip < 3; ++skip) {
-      size_t space = line.find(' ');
-      line.remove_prefix(space == std::string_view::npos ? 0 : space + 1);
-    }
-    out += concat(line, "\n");
+    auto parsed = parseLogLine(line);
+    if (parsed) out += concat(parsed->text, parsed->partial ? "" : "\n");
   }
   if (out.size() > kLogFallbackBytes) out.erase(0, out.size() - kLogFallbackBytes);
   return out;

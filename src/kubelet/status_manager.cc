@@ -13,12 +13,13 @@ using codec::Value;
 constexpr std::string_view kOwnConditions[] = {"PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady",
                                                "PodScheduled"};
 
-bool isOwn(std::string_view type) {
-  return std::find(std::begin(kOwnConditions), std::end(kOwnConditions), type) != std::end(kOwnConditions);
+bool isOwn(const api::core::v1::PodCondition& condition) {
+  if (condition.type == "DisruptionTarget") return condition.reason == kTerminationByKubelet;
+  return std::find(std::begin(kOwnConditions), std::end(kOwnConditions), condition.type) != std::end(kOwnConditions);
 }
 
 PodStatus ownPart(PodStatus status) {
-  std::erase_if(status.conditions, [](const auto& c) { return !isOwn(c.type); });
+  std::erase_if(status.conditions, [](const auto& c) { return !isOwn(c); });
   return status;
 }
 

@@ -11,6 +11,9 @@ namespace skiff::kubelet {
 // as they are, whoever wrote them.
 std::string statusPatch(const Pod& pod, const PodStatus& before, const PodStatus& now);
 
+// The reason of a DisruptionTarget condition that is ours.
+inline constexpr std::string_view kTerminationByKubelet = "TerminationByKubelet";
+
 class StatusManager {
  public:
   explicit StatusManager(client::Client& api) : api_(api) {}

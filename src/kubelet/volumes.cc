@@ -218,7 +218,8 @@ Result<Payload> VolumeManager::projectedPayload(const PodFacts& facts, const std
   const std::string& ns = facts.pod->metadata.namespace_;
   int32_t mode = source.defaultMode.value_or(0644);
   Payload out;
-  for (const auto& s : source.sources) {
+  for (size_t i = 0; i < source.sources.size(); ++i) {
+    const auto& s = source.sources[i];
     Payload part;
     if (s.configMap) {
       bool optional = s.configMap->optional.value_or(false);
@@ -231,31 +232,15 @@ Result<Payload> VolumeManager::projectedPayload(const PodFacts& facts, const std
     } else if (s.downwardAPI) {
       part = TRY(downwardPayload(facts, s.downwardAPI->items, mode));
     } else if (s.serviceAccountToken) {
-      ProjectedFile file{TRY(currentToken(*facts.pod, volume, *s.serviceAccountToken)), 0600, {}};
-      // Readable by whoever the containers run as: by group with an fsGroup, by the one common user, else by all.
-      const auto& context = facts.pod->spec.securityContext;
-      std::optional<int64_t> user;
-      bool oneUser = true;
-      eachContainer(*facts.pod, [&](const Container& c, ContainerKind) {
-        std::optional<int64_t> own = c.securityContext && c.securityContext->runAsUser ? c.securityContext->runAsUser
-                                     : context                                         ? context->runAsUser
-                                                                                       : std::nullopt;
-        if (!own || (user && *user != *own)) oneUser = false;
-        user = own;
-      });
-      if (fsGroupOf(*facts.pod)) {
-        file.mode = 0600;
-      } else if (oneUser && user) {
-        file.owner = uid_t(*user);
-      } else {
-        file.mode = 0644;
-      }
-      part[s.serviceAccountToken->path] = std::move(file);
+      auto token = TRY(currentToken(*facts.pod, volume, *s.serviceAccountToken));
+      part[s.serviceAccountToken->path] = privateFile(*facts.pod, std::move(token), mode_t(mode));
+    } else if (s.podCertificate) {
+      part = TRY(certificatePayload(*facts.pod, volume, i, mode_t(mode), *s.podCertificate));
     } else if (s.clusterTrustBundle) {
       auto bundle = tokens_.trustBundle(*s.clusterTrustBundle);
       if (bundle.ok()) {
         part[s.clusterTrustBundle->path] = {std::move(*bundle), mode_t(mode), {}};
-      } else if (s.clusterTrustBundle->optional.value_or(false)) {
+      } else if (bundle.failedWith(Reason::NotFound) && s.clusterTrustBundle->optional.value_or(false)) {
         part[s.clusterTrustBundle->path] = {"", mode_t(mode), {}};
       } else {
         return std::move(bundle).error();
@@ -265,6 +250,43 @@ Result<Payload> VolumeManager::projectedPayload(const PodFacts& facts, const std
     }
     for (auto& [path, file] : part) out[path] = std::move(file);
   }
+  return out;
+}
+
+// Readable by whoever the containers run as: by group with an fsGroup, by the one common user, else as the volume says.
+ProjectedFile VolumeManager::privateFile(const Pod& pod, std::string content, mode_t mode) {
+  ProjectedFile file{std::move(content), mode, {}};
+  if (fsGroupOf(pod)) {
+    file.mode = 0600;
+    return file;
+  }
+  const auto& context = pod.spec.securityContext;
+  std::optional<int64_t> user;
+  bool oneUser = true;
+  eachContainer(pod, [&](const Container& c, ContainerKind) {
+    std::optional<int64_t> own = c.securityContext && c.securityContext->runAsUser ? c.securityContext->runAsUser
+                                 : context                                         ? context->runAsUser
+                                                                                   : std::nullopt;
+    if (!own || (user && *user != *own)) oneUser = false;
+    user = own;
+  });
+  if (oneUser && user) {
+    file.owner = uid_t(*user);
+    file.mode = 0600;
+  }
+  return file;
+}
+
+Result<Payload> VolumeManager::certificatePayload(const Pod& pod, const std::string& volume, size_t source, mode_t mode,
+                                                  const api::core::v1::PodCertificateProjection& what) {
+  auto credential = TRY(certificates_.credential(pod, volume, source, what));
+  Payload out;
+  auto put = [&](const std::string& path, std::string content) {
+    if (!path.empty()) out[path] = privateFile(pod, std::move(content), mode);
+  };
+  put(what.credentialBundlePath, credential.keyPem + credential.chainPem);
+  put(what.keyPath, credential.keyPem);
+  put(what.certificateChainPath, credential.chainPem);
   return out;
 }
 
@@ -342,6 +364,7 @@ Status VolumeManager::tearDown(std::string_view uid) {
     std::lock_guard lock(mutex_);
     std::erase_if(tokenCache_, [&](const auto& entry) { return entry.first.starts_with(concat(uid, "/")); });
   }
+  certificates_.forget(uid);
   if (!exists(dir)) return okStatus();
   TRY(unmountUnder(dir));
   return removeTree(dir);

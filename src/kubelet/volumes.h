@@ -15,18 +15,18 @@
 #include "base/result.h"
 #include "kubelet/atomic_writer.h"
 #include "kubelet/env.h"
+#include "kubelet/pod_certificates.h"
 #include "kubelet/pod_util.h"
 
 namespace skiff::kubelet {
 
 // Fetches what volumes project beyond ObjectSource.
-class TokenSource {
+class TokenSource : public CertificateRequests {
  public:
   struct Token {
     std::string token;
     WallTime expires;
   };
-  virtual ~TokenSource() = default;
   virtual Result<Token> serviceAccountToken(const Pod& pod, const api::core::v1::ServiceAccountTokenProjection& what) = 0;
   virtual Result<std::string> trustBundle(const api::core::v1::ClusterTrustBundleProjection& what) = 0;
   // The host path of a bound claim whose volume is a hostPath or local one.
@@ -36,7 +36,7 @@ class TokenSource {
 class VolumeManager {
  public:
   VolumeManager(std::string podsDir, ObjectSource& objects, TokenSource& tokens, const Clock& clock)
-      : podsDir_(std::move(podsDir)), objects_(objects), tokens_(tokens), clock_(clock) {}
+      : podsDir_(std::move(podsDir)), objects_(objects), tokens_(tokens), clock_(clock), certificates_(tokens, clock) {}
 
   // Ensures all volumes of the pod; may be called again at any time, and brings projected ones up to date.
   Status setUp(const PodFacts& facts);
@@ -70,10 +70,15 @@ class VolumeManager {
   Result<std::string> currentToken(const Pod& pod, const std::string& volume,
                                    const api::core::v1::ServiceAccountTokenProjection& source);
 
+  static ProjectedFile privateFile(const Pod& pod, std::string content, mode_t mode);
+  Result<Payload> certificatePayload(const Pod& pod, const std::string& volume, size_t source, mode_t mode,
+                                     const api::core::v1::PodCertificateProjection& what);
+
   std::string podsDir_;
   ObjectSource& objects_;
   TokenSource& tokens_;
   const Clock& clock_;
+  PodCertificates certificates_;
   struct CachedToken {
     std::string token;
     WallTime refreshAt;  // at 80% of its life, or after a day

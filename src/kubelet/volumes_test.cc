@@ -4,6 +4,7 @@
 
 #include "kubelet/test_util.h"
 #include "kubelet/volumes.h"
+#include "pki/x509.h"
 
 namespace skiff::kubelet {
 namespace {
@@ -17,6 +18,31 @@ struct FakeTokens : TokenSource {
   }
   Result<std::string> trustBundle(const api::core::v1::ClusterTrustBundleProjection&) override { return std::string("pem"); }
   Result<std::string> claimPath(std::string_view, std::string_view, bool*) override { return badRequest("none"); }
+
+  // A signer that answers when told to.
+  api::certificates::v1::PodCertificateRequest asked;
+  int requests = 0;
+  Result<std::string> requestCertificate(const Pod&, const api::core::v1::PodCertificateProjection& what,
+                                         const std::string& csr) override {
+    asked = {};
+    asked.metadata.name = "req-" + std::to_string(++requests);
+    asked.spec.signerName = what.signerName;
+    asked.spec.stubPKCS10Request = csr;
+    return asked.metadata.name;
+  }
+  Result<api::certificates::v1::PodCertificateRequest> certificateRequest(std::string_view, std::string_view name) override {
+    if (name != asked.metadata.name) return Error(Reason::NotFound, "gone");
+    return asked;
+  }
+  void answer(std::string type, std::string chain, seconds refresh = {}, seconds end = {}) {
+    auto& condition = asked.status.conditions.emplace_back();
+    condition.type = std::move(type);
+    condition.status = "True";
+    condition.reason = "Reason";
+    asked.status.certificateChain = std::move(chain);
+    asked.status.beginRefreshAt = api::Time{clock.now() + refresh};
+    asked.status.notAfter = api::Time{clock.now() + end};
+  }
 };
 
 struct Bench {
@@ -98,6 +124,58 @@ TEST_CASE("tokens are renewed at four fifths of their life" * doctest::skip(::ge
   CHECK(*readFile(file) == "token2");
   CHECK(b.volumes.tearDown("uid").ok());
   CHECK(mountsUnder(b.dir.path).empty());
+}
+
+TEST_CASE("a pod certificate is requested once, renewed with a new key, and kept when renewal fails" *
+          doctest::skip(::geteuid() != 0)) {
+  Bench b;
+  auto& projection = b.add("t").projected.emplace().sources.emplace_back().podCertificate.emplace();
+  projection.signerName = "example.com/s";
+  projection.keyType = "ECDSAP256";
+  projection.credentialBundlePath = "bundle.pem";
+  projection.keyPath = "key.pem";
+  projection.certificateChainPath = "sub/chain.pem";
+  CHECK(b.volumes.setUp(b.facts()).failedWith(Reason::ServiceUnavailable));
+  CHECK(b.volumes.setUp(b.facts()).failedWith(Reason::ServiceUnavailable));
+  CHECK(b.tokens.requests == 1);
+  b.tokens.answer("Issued", "one\n", seconds(1000), seconds(2000));
+  REQUIRE(b.volumes.setUp(b.facts()).ok());
+  const std::string dir = b.volumes.pathOf(b.pod, b.pod.spec.volumes[0])->hostPath;
+  const std::string key = *readFile(dir + "/key.pem");
+  CHECK(*pki::publicKeyPem(key) == pki::verifyCsrDer(b.tokens.asked.spec.stubPKCS10Request)->publicKeyPem);
+  CHECK(*readFile(dir + "/bundle.pem") == key + "one\n");
+  CHECK(*readFile(dir + "/sub/chain.pem") == "one\n");
+
+  b.clock.time += seconds(999);
+  REQUIRE(b.volumes.setUp(b.facts()).ok());
+  CHECK(b.tokens.requests == 1);
+  b.clock.time += seconds(1);
+  REQUIRE(b.volumes.setUp(b.facts()).ok());
+  CHECK(b.tokens.requests == 2);
+  CHECK(*readFile(dir + "/key.pem") == key);  // until the new one is there
+  b.tokens.answer("Issued", "two\n", seconds(500), seconds(800));
+  REQUIRE(b.volumes.setUp(b.facts()).ok());
+  CHECK(*readFile(dir + "/sub/chain.pem") == "two\n");
+  CHECK(*readFile(dir + "/key.pem") != key);
+
+  b.clock.time += seconds(500);
+  REQUIRE(b.volumes.setUp(b.facts()).ok());
+  b.tokens.answer("Denied", "");
+  REQUIRE(b.volumes.setUp(b.facts()).ok());
+  CHECK(*readFile(dir + "/sub/chain.pem") == "two\n");
+  b.clock.time += seconds(300);
+  CHECK_FALSE(b.volumes.setUp(b.facts()).ok());  // expired
+}
+
+TEST_CASE("a refused pod certificate keeps the volume from being made") {
+  Bench b;
+  auto& projection = b.add("t").projected.emplace().sources.emplace_back().podCertificate.emplace();
+  projection.keyType = "ED25519";
+  CHECK_FALSE(b.volumes.setUp(b.facts()).ok());
+  b.tokens.answer("Failed", "");
+  CHECK(b.volumes.setUp(b.facts()).failedWith(Reason::Forbidden));
+  CHECK(b.volumes.setUp(b.facts()).failedWith(Reason::Forbidden));
+  CHECK(b.tokens.requests == 1);
 }
 
 TEST_CASE("a subPath cannot leave its volume" * doctest::skip(::geteuid() != 0)) {

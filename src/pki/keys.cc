@@ -1,3 +1,4 @@
+#include "base/strings.h"
 #include "pki/openssl_raii.h"
 #include "pki/x509.h"
 
@@ -43,6 +44,19 @@ std::string newEcKeyPem() {
 std::string newRsaKeyPem(int bits) {
   auto key = generateKey("RSA", bits);
   MUST(key != nullptr);
+  return privateKeyText(key.get());
+}
+
+Result<std::string> newKeyPem(std::string_view type) {
+  KeyPtr key;
+  if (type == "RSA3072") key.reset(EVP_PKEY_Q_keygen(nullptr, nullptr, "RSA", size_t(3072)));
+  else if (type == "RSA4096") key.reset(EVP_PKEY_Q_keygen(nullptr, nullptr, "RSA", size_t(4096)));
+  else if (type == "ECDSAP256") key.reset(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256"));
+  else if (type == "ECDSAP384") key.reset(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-384"));
+  else if (type == "ECDSAP521") key.reset(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-521"));
+  else if (type == "ED25519") key.reset(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"));
+  else return Error(Reason::Invalid, concat("unknown key type ", quoted(type)));
+  if (!key) return internalError("making a key: " + opensslError());
   return privateKeyText(key.get());
 }
 

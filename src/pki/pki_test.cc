@@ -83,6 +83,37 @@ TEST_CASE("a chain through an intermediate verifies only when it is shown") {
             .ok());
 }
 
+TEST_CASE("a stub request proves that its maker holds the key") {
+  for (const char* type : {"RSA3072", "RSA4096", "ECDSAP256", "ECDSAP384", "ECDSAP521", "ED25519"}) {
+    auto key = newKeyPem(type);
+    REQUIRE(key.ok());
+    auto der = newStubCsrDer(*key);
+    REQUIRE(der.ok());
+    auto proof = verifyCsrDer(*der);
+    REQUIRE(proof.ok());
+    CHECK(proof->type == type);
+    CHECK(proof->publicKeyPem == *publicKeyPem(*key));
+    der->back() = char(der->back() ^ 1);
+    CHECK_FALSE(verifyCsrDer(*der).ok());
+  }
+  CHECK_FALSE(newKeyPem("RSA1024").ok());
+  CHECK(verifyCsrDer(*newStubCsrDer(newRsaKeyPem(2048)))->type.empty());
+  CHECK_FALSE(verifyCsrDer("").ok());
+  CHECK_FALSE(verifyCsrDer(*newStubCsrDer(*newKeyPem("ED25519")) + "x").ok());
+}
+
+TEST_CASE("a chain is split into its certificates, and holds nothing else") {
+  FixedClock clock;
+  auto a = *selfSignedCa("a", 24h, clock), b = *selfSignedCa("b", 24h, clock);
+  auto parts = splitCertificates(a.certificatePem + b.certificatePem);
+  REQUIRE(parts.ok());
+  REQUIRE(parts->size() == 2);
+  CHECK(parseCertificateDer((*parts)[1])->subject.commonName == "b");
+  CHECK(*certificatePublicKeyPem((*parts)[0]) == *publicKeyPem(a.keyPem));
+  CHECK_FALSE(splitCertificates(a.certificatePem + a.keyPem).ok());
+  CHECK(splitCertificates("")->empty());
+}
+
 TEST_CASE("a signed request keeps its subject and names; a forged one is refused") {
   FixedClock clock;
   auto ca = *selfSignedCa("ca", 24h, clock);

@@ -52,11 +52,13 @@ class CertificateSigning final : public AdmissionPlugin {
   explicit CertificateSigning(Authorizer& authorizer) : authorizer_(authorizer) {}
   std::string_view name() const override { return "CertificateSigning"; }
   Status validate(const AdmissionRequest& request) override {
-    if (!isRequestSub(request, "status")) return okStatus();
+    bool ofPod = request.operation == Operation::Update && request.subresource == "status" &&
+                 isAbout(request, kGroup, "podcertificaterequests");
+    if (!ofPod && !isRequestSub(request, "status")) return okStatus();
     const Value &now = (*request.object)["status"], &before = (*request.oldObject)["status"];
-    if (sameValue(now["certificate"], before["certificate"]) && sameValue(now["conditions"], before["conditions"])) {
-      return okStatus();
-    }
+    bool same = ofPod ? sameValue(now, before)
+                      : sameValue(now["certificate"], before["certificate"]) && sameValue(now["conditions"], before["conditions"]);
+    if (same) return okStatus();
     std::string_view signer = (*request.oldObject)["spec"]["signerName"].asString();
     if (maySign(authorizer_, *request.user, "sign", signer)) return okStatus();
     return refused(request, concat("user not permitted to sign requests with signerName ", quoted(signer)));

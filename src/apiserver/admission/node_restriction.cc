@@ -46,6 +46,9 @@ class NodeRestriction final : public AdmissionPlugin {
     if (resource.group.empty() && resource.plural == "serviceaccounts" && request.subresource == "token") {
       return checkToken(request, node);
     }
+    if (resource.group == "certificates.k8s.io" && resource.plural == "podcertificaterequests") {
+      return checkCertificateRequest(request, node);
+    }
     std::string_view name = objectName(request);
     if (resource.plural == "leases" && resource.group == "coordination.k8s.io") {
       if (request.ns != "kube-node-lease") {
@@ -156,6 +159,44 @@ class NodeRestriction final : public AdmissionPlugin {
     }
     if (pod->root["spec"]["nodeName"].asString() != node) {
       return refused(request, "node requested token bound to a pod scheduled on a different node");
+    }
+    return okStatus();
+  }
+
+  // A certificate must be for one of its own pods, as that pod is now.
+  Status checkCertificateRequest(const AdmissionRequest& request, std::string_view node) const {
+    if (request.operation != Operation::Create || !request.subresource.empty()) {
+      return refused(request, "a node may only create PodCertificateRequests");
+    }
+    const Value& spec = (*request.object)["spec"];
+    if (spec["nodeName"].asString() != node) {
+      return refused(request, concat("PodCertificateRequest.Spec.NodeName=", quoted(spec["nodeName"].asString()),
+                                     ", which is not the requesting node ", quoted(node)));
+    }
+    auto self = cluster_.get("", "nodes", "", node);
+    if (self == nullptr) return notFoundError("", "nodes", node);
+    if (self->root["metadata"]["uid"] != spec["nodeUID"]) {
+      return refused(request, "PodCertificateRequest.Spec.NodeUID is not the UID of the requesting node");
+    }
+    auto pod = cluster_.get("", "pods", request.ns, spec["podName"].asString());
+    if (pod == nullptr) return notFoundError("", "pods", spec["podName"].asString());
+    const Value& found = pod->root;
+    if (found["metadata"]["uid"] != spec["podUID"]) {
+      return refused(request, "PodCertificateRequest.Spec.PodUID does not match the UID of the named pod");
+    }
+    if (found["spec"]["nodeName"].asString() != node) {
+      return refused(request, concat("pod ", quoted(spec["podName"].asString()), " is not running on node ", quoted(node)));
+    }
+    if (found["metadata"]["annotations"].has(kMirrorAnnotation)) {
+      return refused(request, "pod is a mirror pod");
+    }
+    if (found["spec"]["serviceAccountName"] != spec["serviceAccountName"]) {
+      return refused(request, "PodCertificateRequest.Spec.ServiceAccountName is not the pod's service account");
+    }
+    auto account = cluster_.get("", "serviceaccounts", request.ns, spec["serviceAccountName"].asString());
+    if (account == nullptr) return notFoundError("", "serviceaccounts", spec["serviceAccountName"].asString());
+    if (account->root["metadata"]["uid"] != spec["serviceAccountUID"]) {
+      return refused(request, "PodCertificateRequest.Spec.ServiceAccountUID does not match the UID of the named service account");
     }
     return okStatus();
   }

@@ -77,6 +77,17 @@ TEST_CASE("a node reads what its pods need") {
   CHECK(ask(*authorizer, n1, "list", "", "secrets", "a") == Decision::NoOpinion);
   CHECK(ask(*authorizer, n1, "watch", "", "configmaps", "a", "cm") == Decision::Allow);
   CHECK(ask(*authorizer, n1, "create", "", "serviceaccounts", "a", "sa", "token") == Decision::Allow);
+  CHECK(ask(*authorizer, n1, "get", "", "serviceaccounts", "a", "sa") == Decision::Allow);
+  CHECK(ask(*authorizer, n2, "get", "", "serviceaccounts", "a", "sa") == Decision::NoOpinion);
+  cluster.add("certificates.k8s.io", "podcertificaterequests", R"({"metadata":{"namespace":"a","name":"r"},"spec":{"nodeName":"n1"}})");
+  auto requests = [&](const UserInfo& node, std::string_view verb, std::string_view name = "") {
+    return ask(*authorizer, node, verb, "certificates.k8s.io", "podcertificaterequests", "a", name);
+  };
+  CHECK(requests(n1, "create") == Decision::Allow);
+  CHECK(requests(n1, "get", "r") == Decision::Allow);
+  CHECK(requests(n2, "get", "r") == Decision::NoOpinion);
+  CHECK(requests(n1, "list") == Decision::NoOpinion);
+  CHECK(requests(n1, "update", "r") == Decision::NoOpinion);
   CHECK(ask(*authorizer, n1, "update", "", "nodes", "", "n1", "status") == Decision::Allow);
   CHECK(ask(*authorizer, n1, "update", "", "nodes", "", "n2", "status") == Decision::NoOpinion);
   CHECK(ask(*authorizer, n1, "update", "coordination.k8s.io", "leases", "kube-node-lease", "n1") ==

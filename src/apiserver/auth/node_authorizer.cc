@@ -144,6 +144,7 @@ Verdict NodeAuthorizer::authorize(const UserInfo& user, const RequestInfo& reque
       }
       if (resource == "nodes") return authorizeNodeObject(name, request);
       if (resource == "pods") return authorizePod(name, request);
+      if (resource == "serviceaccounts") return authorizeReference(name, request);
     } else if (request.group == "resource.k8s.io" && resource == "resourceclaims") {
       return authorizeReference(name, request);
     } else if (request.group == "coordination.k8s.io" && resource == "leases") {
@@ -151,6 +152,8 @@ Verdict NodeAuthorizer::authorize(const UserInfo& user, const RequestInfo& reque
                  (request.verb == "create" || request.name == name);
       bool verb = isOneOf(request.verb, {"get", "create", "update", "patch", "delete"});
       return own && verb ? allow() : noOpinion("can only access node lease with the same name as the requesting node");
+    } else if (request.group == "certificates.k8s.io" && resource == "podcertificaterequests") {
+      return authorizeCertificateRequest(name, request);
     } else if (request.group == "storage.k8s.io" && resource == "csinodes") {
       bool verb = isOneOf(request.verb, {"get", "create", "update", "patch", "delete"});
       bool own = request.verb == "create" || request.name == name;
@@ -164,7 +167,7 @@ Verdict NodeAuthorizer::authorize(const UserInfo& user, const RequestInfo& reque
 }
 
 Verdict NodeAuthorizer::authorizeReference(std::string_view node, const RequestInfo& request) const {
-  bool token = request.resource == "serviceaccounts";
+  bool token = request.resource == "serviceaccounts" && !request.subresource.empty();
   bool claim = request.resource == "persistentvolumeclaims";
   bool verb = token ? request.verb == "create"
                     : isOneOf(request.verb, {"get", "list", "watch"}) ||
@@ -204,6 +207,22 @@ Verdict NodeAuthorizer::authorizeNodeObject(std::string_view node, const Request
     if (request.name == node || request.fieldSelector == concat("metadata.name=", node)) return allow();
   }
   return noOpinion(concat("node '", node, "' cannot ", verb, " other nodes"));
+}
+
+Verdict NodeAuthorizer::authorizeCertificateRequest(std::string_view node, const RequestInfo& request) const {
+  if (!request.subresource.empty()) return noOpinion("cannot access subresources of pod certificate requests");
+  if (request.verb == "create") return allow();  // the rest: NodeRestriction
+  if (request.verb == "get") {
+    auto found = cluster_.get("certificates.k8s.io", "podcertificaterequests", request.ns, request.name);
+    if (found != nullptr && found->root["spec"]["nodeName"].asString() == node) return allow();
+    return noOpinion(concat("no relationship found between node '", node, "' and this object"));
+  }
+  if (isOneOf(request.verb, {"list", "watch"})) {
+    for (std::string_view term : split(request.fieldSelector, ',')) {
+      if (term == concat("spec.nodeName=", node) || term == concat("spec.nodeName==", node)) return allow();
+    }
+  }
+  return noOpinion("can only create, and read its own with field selector spec.nodeName");
 }
 
 Verdict NodeAuthorizer::authorizePod(std::string_view node, const RequestInfo& request) const {

@@ -18,6 +18,7 @@ class NodeAuthorizer final : public Authorizer {
  private:
   Verdict authorizeReference(std::string_view node, const RequestInfo& request) const;
   Verdict authorizeNodeObject(std::string_view node, const RequestInfo& request) const;
+  Verdict authorizeCertificateRequest(std::string_view node, const RequestInfo& request) const;
   Verdict authorizePod(std::string_view node, const RequestInfo& request) const;
   bool podsReference(std::string_view node, const RequestInfo& request) const;
 

@@ -1,4 +1,5 @@
 // Certificate signing requests, and kinds that only need to be told apart by their metadata.
+#include "apiserver/strategies/certificate_checks.h"
 #include "apiserver/strategies/checks.h"
 #include "apiserver/strategies/strategies.h"
 #include "pki/x509.h"
@@ -51,7 +52,7 @@ class SigningRequestStrategy final : public StatusStrategy {
     Field spec = rootField(context.object())["spec"];
     validateRequest(spec["request"], errors);
     if (spec["usages"].size() == 0) errors.required(spec["usages"].path, "");
-    validateSigner(spec["signerName"], errors);
+    validateSignerName(spec["signerName"], errors);
     Field expiration = spec["expirationSeconds"];
     if (expiration.has() && expiration.number() < 600) {
       errors.invalid(expiration.path, shown(*expiration.value), "may not specify a duration less than 600 seconds (10 minutes)");
@@ -98,21 +99,6 @@ class SigningRequestStrategy final : public StatusStrategy {
     }
   }
 
-  static void validateSigner(const Field& signer, FieldErrors& errors) {
-    if (signer.text().empty()) {
-      errors.required(signer.path, "");
-      return;
-    }
-    auto parts = split(signer.text(), '/');
-    if (parts.size() != 2 || parts[0].find('.') == std::string_view::npos) {
-      errors.invalid(signer.path, quoted(signer.text()),
-                     "must be a fully qualified domain and path of the form 'example.com/signer-name'");
-      return;
-    }
-    addFaults(errors, signer.path, signer.text(), formats::dnsSubdomain(parts[0]));
-    addFaults(errors, signer.path, signer.text(), formats::dnsSubdomain(parts[1]));
-  }
-
   const Clock& clock_;
 };
 
@@ -125,6 +111,7 @@ class UncountedStatusStrategy final : public StatusStrategy {
 
 void addCertificateStrategies(const AddStrategy& add, const Clock& clock) {
   add("certificates.k8s.io/certificatesigningrequests", std::make_unique<SigningRequestStrategy>(clock));
+  add("certificates.k8s.io/podcertificaterequests", podCertificateRequestStrategy(clock));
   add("certificates.k8s.io/clustertrustbundles", std::make_unique<PlainStrategy>());
   add("node.k8s.io/runtimeclasses", std::make_unique<PlainStrategy>());
   add("storagemigration.k8s.io/storageversionmigrations", std::make_unique<UncountedStatusStrategy>());

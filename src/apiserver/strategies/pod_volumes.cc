@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <set>
 
+#include "apiserver/strategies/certificate_checks.h"
 #include "apiserver/strategies/checks.h"
 #include "apiserver/strategies/pod_env.h"
 #include "apiserver/strategies/pod_spec.h"
@@ -73,6 +74,23 @@ void validateDownwardItems(const Field& source, FieldErrors& errors) {
   });
 }
 
+void validatePodCertificate(const Field& source, FieldErrors& errors) {
+  validateSignerName(source["signerName"], errors);
+  Field type = source["keyType"];
+  checkEnum(errors, type, {"ECDSAP256", "ECDSAP384", "ECDSAP521", "ED25519", "RSA3072", "RSA4096"});
+  validateCertificateLifetime(source["maxExpirationSeconds"], source["signerName"].text(), errors);
+  bool any = false;
+  for (std::string_view name : {"credentialBundlePath", "keyPath", "certificateChainPath"}) {
+    if (source[name].text().empty()) continue;
+    any = true;
+    checkLocalPath(source[name], errors);
+  }
+  if (!any) {
+    errors.required(source.path, "specify at least one of credentialBundlePath, keyPath, and certificateChainPath");
+  }
+  validateUserAnnotations(source["userAnnotations"], errors);
+}
+
 void validateProjected(const Field& projected, FieldErrors& errors) {
   checkMode(projected["defaultMode"], errors);
   each(projected["sources"], [&](const Field& source) {
@@ -90,6 +108,8 @@ void validateProjected(const Field& projected, FieldErrors& errors) {
         validateItems(one["items"], errors);
       } else if (kind == "downwardAPI") {
         validateDownwardItems(one, errors);
+      } else if (kind == "podCertificate") {
+        validatePodCertificate(one, errors);
       } else if (kind == "serviceAccountToken") {
         if (one["expirationSeconds"].number(3600) < 600) {
           errors.invalid(one["expirationSeconds"].path, shown(*one["expirationSeconds"].value),

@@ -25,6 +25,7 @@ void addRbacStrategies(const AddStrategy& add, const SecurityOptions& options, C
 void addExtensionStrategies(const AddStrategy& add);
 void addDeviceStrategies(const AddStrategy& add, const Clock& clock);
 void addCertificateStrategies(const AddStrategy& add, const Clock& clock);
+std::unique_ptr<Strategy> podCertificateRequestStrategy(const Clock& clock);
 
 // A kind without a status of its own and without generation: config maps, roles, events ...
 class PlainStrategy : public Strategy {
