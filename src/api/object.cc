@@ -24,8 +24,28 @@ std::string Object::key() const {
 
 SharedBytes Object::json() const {
   std::lock_guard lock(mutex_);
-  if (json_.empty()) json_ = SharedBytes(codec::toJson(root()));
+  if (!json_.empty()) return json_;
+  std::string text;
+  char before = '{';
+  for (const codec::Member& member : root().members()) {
+    text += std::exchange(before, ',');
+    codec::writeJsonString(text, member.key);
+    text += ':';
+    size_t from = text.size();
+    codec::writeJson(text, member.value);
+    if (member.key == "metadata") metadataFrom_ = from, metadataSize_ = text.size() - from;
+  }
+  text += before == '{' ? "{}" : "}";
+  json_ = SharedBytes(std::move(text));
   return json_;
+}
+
+SharedBytes Object::metadataJson() const {
+  {
+    std::lock_guard lock(mutex_);
+    if (metadataSize_ > 0) return json_.slice(metadataFrom_, metadataSize_);
+  }
+  return SharedBytes(codec::toJson(metadata()));
 }
 
 Result<SharedBytes> Object::protobuf() const {

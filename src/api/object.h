@@ -52,6 +52,7 @@ class Object {
   std::string key() const;  // "namespace/name", or "name" when it has no namespace
 
   SharedBytes json() const;  // no trailing newline
+  SharedBytes metadataJson() const;  // a piece of json() if that has been made; it is not made for this
   Result<SharedBytes> protobuf()
       const;  // with the k8s\0 envelope; an error for kinds without wire numbers
 
@@ -73,6 +74,7 @@ class Object {
   const TypeInfo* type_;
   mutable std::mutex mutex_;  // guards the forms below, each made once
   mutable SharedBytes json_;
+  mutable size_t metadataFrom_ = 0, metadataSize_ = 0;  // in json_
   mutable SharedBytes protobuf_;
   mutable std::shared_ptr<const void> typed_;
 };

@@ -124,58 +124,110 @@ std::vector<SharedBytes> jsonList(const ServedResource& resource, const ListPage
   return pieces;
 }
 
-Result<std::vector<SharedBytes>> protobufList(const ServedResource& resource, const ListPage& page) {
-  if (resource.custom) return Error(Reason::NotAcceptable, "protobuf is not supported for custom resources");
-  Arena arena;
-  std::string meta;
-  TRY(api::encodeProtobuf(listMeta(page, arena), *api::findType("meta/v1", "ListMeta"), meta));
-  std::vector<SharedBytes> items;
-  items.reserve(page.items.size() * 2 + 3);
-  items.emplace_back();  // the head, when the size is known
-  std::string raw;
-  codec::writeBytesField(raw, 1, meta);
-  size_t size = raw.size();
-  for (const api::ObjectPtr& item : page.items) {
-    SharedBytes whole = TRY(item->protobuf());
-    api::Envelope envelope = TRY(api::unwrapProtobuf(whole.view()));
+// The pieces of the envelope of a list: every item is a message of its own.
+class ProtobufList {
+ public:
+  static Result<ProtobufList> of(const ListPage& page) {
+    ProtobufList list;
+    list.pieces_.reserve(page.items.size() * 2 + 3);
+    list.pieces_.emplace_back();  // the head, when the size is known
+    Arena arena;
+    std::string meta;
+    TRY(api::encodeProtobuf(listMeta(page, arena), *api::findType("meta/v1", "ListMeta"), meta));
+    codec::writeBytesField(list.listMeta_, 1, meta);
+    list.size_ = list.listMeta_.size();
+    return list;
+  }
+  void add(SharedBytes message) {
     std::string tag;
     codec::writeTag(tag, 2, codec::WireType::Bytes);
-    codec::writeVarint(tag, envelope.raw.size());
-    size += tag.size() + envelope.raw.size();
-    items.emplace_back(std::move(tag));
-    items.push_back(whole.slice(size_t(envelope.raw.data() - whole.view().data()), envelope.raw.size()));
+    codec::writeVarint(tag, message.view().size());
+    size_ += tag.size() + message.view().size();
+    pieces_.emplace_back(std::move(tag));
+    pieces_.push_back(std::move(message));
   }
-  std::string typeMeta;
-  codec::writeBytesField(typeMeta, 1, resource.apiVersion());
-  codec::writeBytesField(typeMeta, 2, listKind(resource));
-  std::string head(api::kProtobufMagic);
-  codec::writeBytesField(head, 1, typeMeta);
-  codec::writeTag(head, 2, codec::WireType::Bytes);
-  codec::writeVarint(head, size);
-  items[0] = SharedBytes(head + raw);
-  // Empty contentEncoding and contentType: Go writes them.
-  items.push_back(SharedBytes::ofStatic(std::string_view("\x1a\0\x22\0", 4)));
-  return items;
+  std::vector<SharedBytes> finish(std::string_view apiVersion, std::string_view kind) {
+    std::string typeMeta;
+    codec::writeBytesField(typeMeta, 1, apiVersion);
+    codec::writeBytesField(typeMeta, 2, kind);
+    std::string head(api::kProtobufMagic);
+    codec::writeBytesField(head, 1, typeMeta);
+    codec::writeTag(head, 2, codec::WireType::Bytes);
+    codec::writeVarint(head, size_);
+    pieces_[0] = SharedBytes(head + listMeta_);
+    // Empty contentEncoding and contentType: Go writes them.
+    pieces_.push_back(SharedBytes::ofStatic(std::string_view("\x1a\0\x22\0", 4)));
+    return std::move(pieces_);
+  }
+
+ private:
+  std::vector<SharedBytes> pieces_;
+  std::string listMeta_;
+  size_t size_ = 0;
+};
+
+Result<SharedBytes> rawMessage(const api::ObjectPtr& item) {
+  SharedBytes whole = TRY(item->protobuf());
+  api::Envelope envelope = TRY(api::unwrapProtobuf(whole.view()));
+  return whole.slice(size_t(envelope.raw.data() - whole.view().data()), envelope.raw.size());
+}
+
+Result<std::vector<SharedBytes>> protobufList(const ServedResource& resource, const ListPage& page) {
+  if (resource.custom) return Error(Reason::NotAcceptable, "protobuf is not supported for custom resources");
+  ProtobufList list = TRY(ProtobufList::of(page));
+  for (const api::ObjectPtr& item : page.items) list.add(TRY(rawMessage(item)));
+  return list.finish(resource.apiVersion(), listKind(resource));
+}
+
+constexpr std::string_view kPartialList = "PartialObjectMetadataList";
+
+// PartialObjectMetadata is an object's first field alone.
+Result<SharedBytes> metadataMessage(const api::ObjectPtr& item) {
+  std::string meta, message;
+  TRY(api::encodeProtobuf(item->metadata(), *api::findType("meta/v1", "ObjectMeta"), meta));
+  codec::writeBytesField(message, 1, meta);
+  return SharedBytes(std::move(message));
+}
+
+Result<std::vector<SharedBytes>> partialProtobufList(const ListPage& page, std::string_view metaVersion) {
+  ProtobufList list = TRY(ProtobufList::of(page));
+  for (const api::ObjectPtr& item : page.items) list.add(TRY(metadataMessage(item)));
+  return list.finish(concat("meta.k8s.io/", metaVersion), kPartialList);
+}
+
+std::vector<SharedBytes> partialJsonList(const ListPage& page, std::string_view metaVersion) {
+  Arena arena;
+  std::vector<SharedBytes> pieces;
+  pieces.reserve(page.items.size() * 2 + 1);
+  std::string text = concat("{\"kind\":\"", kPartialList, "\",\"apiVersion\":\"meta.k8s.io/", metaVersion, "\",\"metadata\":");
+  codec::writeJson(text, listMeta(page, arena));
+  text += ",\"items\":[";
+  for (const api::ObjectPtr& item : page.items) {
+    text += item == page.items.front() ? "{\"metadata\":" : ",{\"metadata\":";
+    pieces.emplace_back(std::move(text));
+    pieces.push_back(item->metadataJson());
+    text = "}";
+  }
+  pieces.emplace_back(text + "]}\n");
+  return pieces;
 }
 
 Value listValue(const ServedResource& resource, const ListPage& page, Arena& arena, const Negotiated& out) {
   Value list = Value::map();
   bool partial = out.shape == Shape::PartialMetadataList;
-  list.set(arena, "kind", Value::text(arena, partial ? "PartialObjectMetadataList" : listKind(resource)));
+  list.set(arena, "kind", Value::text(arena, partial ? kPartialList : listKind(resource)));
   list.set(arena, "apiVersion",
            Value::text(arena, partial ? "meta.k8s.io/" + out.shapeVersion : resource.apiVersion()));
   list.set(arena, "metadata", listMeta(page, arena));
   Value items = Value::list();
   items.reserve(arena, page.items.size());
   for (const api::ObjectPtr& item : page.items) {
+    Value whole = item->root();
     if (partial) {
-      Value metadata = partialMetadata(item->root(), out.shapeVersion, arena);
-      metadata.erase("kind");
-      metadata.erase("apiVersion");
-      items.push(arena, metadata);
-    } else {
-      items.push(arena, item->root());
+      whole = Value::map();
+      whole.set(arena, "metadata", item->metadata());
     }
+    items.push(arena, whole);
   }
   list.set(arena, "items", items);
   return list;
@@ -233,23 +285,23 @@ Result<ListPage> listPage(const Registry& registry, const ServedResource& resour
 Result<std::vector<SharedBytes>> encodeList(const ServedResource& resource, const ListPage& page,
                                             const Negotiated& out, std::string_view includeObject, WallTime now) {
   Arena arena;
-  if (out.shape == Shape::Whole && !out.pretty) {
-    if (out.format == Format::Json) return jsonList(resource, page);
-    if (out.format == Format::Protobuf) return protobufList(resource, page);
+  bool json = out.format == Format::Json && !out.pretty, protobuf = out.format == Format::Protobuf;
+  switch (out.shape) {
+    case Shape::Table: {
+      if (json) return tableJson(resource, page.items, includeObject, out.shapeVersion, listMeta(page, arena), now);
+      Value table = tableOf(resource, page.items, includeObject, out.shapeVersion, now, arena);
+      table.set(arena, "metadata", listMeta(page, arena));
+      return std::vector<SharedBytes>{TRY(encodeDocument(table, api::findType("meta/v1", "Table"), out.format, out.pretty))};
+    }
+    case Shape::PartialMetadataList:
+      if (json) return partialJsonList(page, out.shapeVersion);
+      if (protobuf) return partialProtobufList(page, out.shapeVersion);
+      break;
+    default:
+      if (json) return jsonList(resource, page);
+      if (protobuf) return protobufList(resource, page);
   }
-  Value value;
-  const api::TypeInfo* type = nullptr;
-  if (out.shape == Shape::Table) {
-    value = tableOf(resource, page.items, includeObject, out.shapeVersion, now, arena);
-    value.set(arena, "metadata", listMeta(page, arena));
-    type = api::findType("meta/v1", "Table");
-  } else {
-    value = listValue(resource, page, arena, out);
-    if (out.shape == Shape::PartialMetadataList) type = api::findType("meta/v1", "PartialObjectMetadataList");
-    else if (out.format == Format::Protobuf) return protobufList(resource, page);
-  }
-  SharedBytes bytes = TRY(encodeDocument(value, type, out.format, out.pretty));
-  return std::vector<SharedBytes>{std::move(bytes)};
+  return std::vector<SharedBytes>{TRY(encodeDocument(listValue(resource, page, arena, out), nullptr, out.format, out.pretty))};
 }
 
 void respondList(Exchange& exchange, ListPage page, WallTime now) {
