@@ -338,8 +338,21 @@ Value forV2(const Value& schema, Arena& arena) {
 }
 }  // namespace
 
+// Every kind has these three; a definition does not describe them itself. Tools look for the first words.
+constexpr std::pair<std::string_view, std::string_view> kTypeMeta[] = {
+    {"apiVersion",
+     "APIVersion defines the group and version in whose form this object is written. The server keeps and "
+     "answers objects in other versions of the same group as well."},
+    {"kind", "Kind is a string value that names the resource which this object is one of, in CamelCase. It cannot be changed."}};
+constexpr std::string_view kObjectMetaText =
+    "Standard object's metadata: its name, labels, annotations and what the server notes about it.";
+
 void Definitions::addCustom(const ResourceInfo& resource, const Value& schema) {
-  Value object = flavor_ == Flavor::V2 ? forV2(schema, arena_) : schema.clone(arena_);
+  // Version 2 has no way to say "anything beside these": its clients are told of an object, and check nothing below.
+  bool open = flavor_ == Flavor::V2 && (!schema.isMap() || schema["x-kubernetes-preserve-unknown-fields"].asBool());
+  Value object = open                      ? literal(R"({"type":"object"})", arena_)
+                 : flavor_ == Flavor::V2 ? forV2(schema, arena_)
+                                         : schema.clone(arena_);
   const TypeInfo* metaType = findType("meta/v1", "ObjectMeta");
   const TypeInfo* listMetaType = findType("meta/v1", "ListMeta");
   auto kinds = [&](std::string_view kind) {
@@ -349,10 +362,13 @@ void Definitions::addCustom(const ResourceInfo& resource, const Value& schema) {
   };
   if (!object.isMap() || object.empty()) object = literal(R"({"type":"object"})", arena_);
   auto addTypeMeta = [&](Value& properties) {
-    for (std::string_view name : {"apiVersion", "kind"})
-      properties.set(arena_, name, literal(R"({"type":"string"})", arena_));
+    for (const auto& [name, description] : kTypeMeta) {
+      Value property = literal(R"({"type":"string"})", arena_);
+      property.set(arena_, "description", Value::string(description));
+      properties.set(arena_, name, property);
+    }
   };
-  if (object["type"].asString() == "object") {
+  if (object["type"].asString() == "object" && !open) {
     Value properties = object["properties"];
     if (properties.isNull()) properties = Value::map();
     addTypeMeta(properties);
@@ -363,6 +379,7 @@ void Definitions::addCustom(const ResourceInfo& resource, const Value& schema) {
       wrapped.set(arena_, "allOf", list);
       metadata = wrapped;
     }
+    metadata.set(arena_, "description", Value::string(kObjectMetaText));
     properties.set(arena_, "metadata", metadata);
     object.set(arena_, "properties", properties);
   }

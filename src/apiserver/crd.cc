@@ -218,11 +218,18 @@ struct CustomResource::Builder {
 
 CustomResource::~CustomResource() = default;
 
-Result<std::shared_ptr<const CustomResource>> CustomResource::create(const api::ObjectPtr& definition) {
+const CustomVersion* CustomResource::version(std::string_view name) const {
+  auto found = std::ranges::find(versions_, name, &CustomVersion::name);
+  return found == versions_.end() ? nullptr : &*found;
+}
+
+Result<std::shared_ptr<const CustomResource>> CustomResource::create(const api::ObjectPtr& definition,
+                                                                     std::shared_ptr<const ObjectConverter> converter) {
   std::shared_ptr<CustomResource> out(new CustomResource());
   const Value& spec = definition->root()["spec"];
   const Value& names = spec["names"];
   out->definition_ = definition;
+  out->converter_ = std::move(converter);
   out->name_ = std::string(definition->name());
   out->uid_ = std::string(definition->uid());
   out->group_ = spec["group"].str();

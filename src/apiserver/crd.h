@@ -10,6 +10,7 @@
 #include "api/object.h"
 #include "api/schema.h"
 #include "api/table.h"
+#include "apiserver/conversion.h"
 #include "base/result.h"
 #include "codec/value.h"
 
@@ -34,8 +35,9 @@ struct CustomVersion {
 
 class CustomResource {
  public:
-  // From a validated definition whose names are accepted.
-  static Result<std::shared_ptr<const CustomResource>> create(const api::ObjectPtr& definition);
+  // From a validated definition whose names are accepted. `converter` is null when versions differ in name only.
+  static Result<std::shared_ptr<const CustomResource>> create(const api::ObjectPtr& definition,
+                                                              std::shared_ptr<const ObjectConverter> converter);
   ~CustomResource();
 
   const std::string& name() const { return name_; }
@@ -44,7 +46,10 @@ class CustomResource {
   const std::string& listKind() const { return listKind_; }
   const std::deque<CustomVersion>& versions() const { return versions_; }
   const CustomVersion& storageVersion() const { return *storage_; }
+  const CustomVersion* version(std::string_view name) const;  // null: the definition has none of that name
   const std::string& uid() const { return uid_; }
+  // Null: objects need no more than the other apiVersion. Reading through a converter blocks.
+  const ObjectConverter* converter() const { return converter_.get(); }
   std::string_view definitionVersion() const { return definition_->resourceVersion(); }
   const codec::Value& spec() const { return definition_->root()["spec"]; }  // that the tables were made from
 
@@ -53,6 +58,7 @@ class CustomResource {
   struct Builder;
   std::string name_, group_, plural_, singular_, kind_, listKind_, uid_;
   bool namespaced_ = false;
+  std::shared_ptr<const ObjectConverter> converter_;
   api::ObjectPtr definition_;  // most views of the tables point into its tree
   std::deque<CustomVersion> versions_;
   CustomVersion* storage_ = nullptr;

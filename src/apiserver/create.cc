@@ -56,7 +56,7 @@ Result<Written> Registry::createOnce(const WriteCall& outer, DocumentEdit docume
   Strategy& strategy = strategyOf(resource);
   if (resource.custom) arena.keep(resource.custom);
 
-  TRY(convertObject(object, *resource.info, *resource.storage, resource.custom != nullptr, arena));
+  TRY(toStorageVersion(object, resource, arena));
   if (!resource.custom) strategy.applyDefaults(object, arena);
   initMetadata(object, arena, resource.info->namespaced ? call.ns : "", clock().now());
   call.name = object["metadata"]["name"].str();

@@ -159,7 +159,7 @@ void CustomResources::serve(const api::ObjectPtr& definition) {
         found->second.resource->spec() == definition->root()["spec"])
       return;
   }
-  auto made = CustomResource::create(definition);
+  auto made = CustomResource::create(definition, makeConverter_(definition));
   if (!made.ok()) {
     log::warn("Cannot serve a custom resource definition",
               {{"definition", definition->name()}, {"err", made.error().message()}});

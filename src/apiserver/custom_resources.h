@@ -14,7 +14,8 @@ namespace skiff::apiserver {
 
 class CustomResources {
  public:
-  CustomResources(Registry& registry, rt::Executor& workers) : registry_(registry), workers_(workers) {}
+  CustomResources(Registry& registry, rt::Executor& workers, MakeConverter makeConverter)
+      : registry_(registry), workers_(workers), makeConverter_(std::move(makeConverter)) {}
   // Serves what the store holds already.
   Status load();
   // After each write of any object, on the writer's thread.
@@ -35,6 +36,7 @@ class CustomResources {
 
   Registry& registry_;
   rt::Executor& workers_;
+  MakeConverter makeConverter_;
   std::mutex mutex_;  // guards served_
   std::map<std::string, Served, std::less<>> served_;  // by name of the definition
 };

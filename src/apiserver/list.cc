@@ -58,6 +58,7 @@ class PageReader {
       store::RangeResult result = TRY(registry_.store().range(range));
       page_.revision = result.revision;
       range.at = result.revision;
+      TRY(convertRecords(result.records, resource_));
       for (size_t i = 0; i < result.records.size(); ++i) {
         TRY(take(result.records[i]));
         if (limit == 0 || page_.items.size() < limit) continue;

@@ -15,16 +15,24 @@ Error forbiddenMatch(std::string_view why) {
   return optionsError({"FieldValueForbidden", concat("Forbidden: ", why), "resourceVersionMatch"});
 }
 
-// Selectors that are more than a path into the object.
+// The first of these fields that says something.
+std::string firstText(const Value& object, std::initializer_list<std::string_view> fields) {
+  for (std::string_view field : fields)
+    if (std::string text = api::fieldText(object, field); !text.empty()) return text;
+  return {};
+}
+
+// Selectors that are more than a path into the object. Those of events are named as in core, whichever group is asked.
 std::string selectableText(const Value& object, std::string_view field) {
   if (field == "status.successful") {
     std::string text = api::fieldText(object, "status.succeeded");
     return text.empty() ? "0" : text;
   }
-  if (field == "source" || field == "reportingComponent") {
-    std::string source = api::fieldText(object, "source.component");
-    return source.empty() ? api::fieldText(object, "reportingComponent") : source;
-  }
+  if (field == "source")
+    return firstText(object, {"source.component", "deprecatedSource.component", "reportingComponent", "reportingController"});
+  if (field == "reportingComponent") return firstText(object, {field, "reportingController"});
+  constexpr std::string_view kInvolved = "involvedObject.";
+  if (field.starts_with(kInvolved)) return firstText(object, {field, concat("regarding.", field.substr(kInvolved.size()))});
   if (field == "spec.unschedulable" || field == "spec.hostNetwork") {
     std::string text = api::fieldText(object, field);
     return text.empty() ? "false" : text;

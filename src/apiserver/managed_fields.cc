@@ -62,7 +62,7 @@ api::FieldManager managerOf(const api::ResourceInfo& info, std::string_view subr
                                                          info.plural);
       if (!other) return std::nullopt;
       Value converted = object.clone(arena);
-      if (!convertObject(converted, info, *other, false, arena).ok()) return std::nullopt;
+      if (!convertObject(converted, info, *other, nullptr, arena).ok()) return std::nullopt;
       return api::FieldManager::AtVersion{converted, other->type};
     };
   }
@@ -90,7 +90,7 @@ void trackManagedFields(Value& object, const Value* live, const WriteCall& call,
   // Owners are recorded in the version that the client wrote.
   auto served = [&](const Value& stored) {
     Value copy = stored.clone(arena);
-    (void)convertObject(copy, *resource.storage, *resource.info, custom, arena).ok();
+    (void)convertObject(copy, *resource.storage, *resource.info, resource.custom.get(), arena).ok();
     return copy;
   };
   Value before = live ? served(*live) : zeroObject(*resource.info, custom, arena);

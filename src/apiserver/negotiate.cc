@@ -105,7 +105,7 @@ std::vector<MediaClause> parseAccept(std::string_view header) {
 }
 
 Result<Negotiated> negotiate(const net::Request& request, const Query& query, std::string_view verb,
-                             Protobuf protobuf) {
+                             Protobuf protobuf, Transforms transforms) {
   Negotiated out;
   out.pretty = wantsPretty(request, query);
   std::string accept = join(request.headers.all("accept"), ",");
@@ -122,6 +122,7 @@ Result<Negotiated> negotiate(const net::Request& request, const Query& query, st
       known = true;
       Negotiated candidate = out;
       if (!readShape(clause, verb, candidate)) continue;
+      if (transforms == Transforms::NotOffered && candidate.shape != Shape::Whole) continue;
       candidate.format = format;
       candidate.pretty = out.pretty || clause.parameter("pretty") == "1";
       return candidate;

@@ -36,8 +36,10 @@ struct MediaClause {
 std::vector<MediaClause> parseAccept(std::string_view header);  // best first
 
 enum class Protobuf { Offered, NotOffered };
+enum class Transforms { Offered, NotOffered };  // tables and metadata instead of the whole object
 // `verb` decides which transforms make sense.
-Result<Negotiated> negotiate(const net::Request& request, const Query& query, std::string_view verb, Protobuf protobuf);
+Result<Negotiated> negotiate(const net::Request& request, const Query& query, std::string_view verb, Protobuf protobuf,
+                             Transforms transforms = Transforms::Offered);
 
 std::string_view contentType(Format format);
 bool wantsPretty(const net::Request& request, const Query& query);

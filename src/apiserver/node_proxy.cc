@@ -1,6 +1,7 @@
 #include "apiserver/node_proxy.h"
 
 #include "apiserver/list.h"
+#include "apiserver/relay.h"
 #include "apiserver/rest.h"
 #include "apiserver/status.h"
 #include "base/log.h"
@@ -14,19 +15,7 @@ using codec::Value;
 
 constexpr size_t kMaxStreams = 512;            // logs, execs and proxied requests at the same time
 constexpr milliseconds kConnectTimeout{10000};
-constexpr milliseconds kHeaderTimeout{60000};
-constexpr milliseconds kIdleTimeout{4 * 3600 * 1000};  // upstream's streaming idle timeout
 constexpr int kDefaultKubeletPort = 10250;
-constexpr size_t kCopyBuffer = 32 * 1024;
-constexpr size_t kHighWater = 1024 * 1024;  // unread answer bytes of a slow client
-
-// Headers of one connection, not of the message (RFC 9110, 7.6.1).
-bool isHopHeader(std::string_view name) {
-  constexpr std::string_view kHop[] = {"connection",        "keep-alive", "proxy-authenticate", "proxy-authorization",
-                                       "te",                "trailer",    "transfer-encoding",  "upgrade",
-                                       "content-length",    "host"};
-  return std::ranges::find(kHop, toLower(name)) != std::end(kHop);
-}
 
 // "https:web:8443" -> scheme, name, port; "web" -> "", web, "".
 struct ProxyName {
@@ -79,31 +68,6 @@ std::string_view nodeAddress(const Value& node) {
     for (const Value& address : node["status"]["addresses"].items())
       if (address["type"].asString() == type) return address["address"].asString();
   return {};
-}
-
-void copyStream(net::ByteStream& from, net::ByteStream& to) {
-  std::string buffer(kCopyBuffer, '\0');
-  for (;;) {
-    auto count = from.read(buffer.data(), buffer.size());
-    if (!count.ok()) {
-      to.close();
-      return;
-    }
-    if (*count == 0) return to.closeWrite();
-    if (!to.write(std::string_view(buffer).substr(0, *count)).ok()) {
-      from.close();
-      return;
-    }
-  }
-}
-
-// Both directions until both are over.
-void joinStreams(std::unique_ptr<net::ByteStream> client, std::unique_ptr<net::ByteStream> backend) {
-  rt::Thread back("proxy-back", [&] { copyStream(*backend, *client); });
-  copyStream(*client, *backend);
-  back.join();
-  client->close();
-  backend->close();
 }
 
 }  // namespace
@@ -177,8 +141,7 @@ void NodeProxy::run(const ExchangePtr& exchange) {
     if (!target->redirect.empty()) response.headers.set("location", target->redirect);
     return exchange->respond(std::move(response));
   }
-  bool upgrade = !exchange->request().headers.get("upgrade").empty();
-  upgrade ? forwardUpgrade(exchange, *target) : forward(exchange, *target);
+  forward(exchange, *target);
 }
 
 Result<codec::DocumentPtr> NodeProxy::object(std::string_view resource, std::string_view ns, std::string_view name) const {
@@ -315,21 +278,6 @@ Result<NodeProxy::Target> NodeProxy::serviceTarget(Exchange& exchange, std::stri
 
 namespace {
 
-net::Request outgoing(const Exchange& exchange, const std::string& path, const std::string& query, const std::string& host) {
-  net::Request request;
-  request.method = exchange.request().method;
-  request.path = path;
-  request.query = query;
-  request.httpMajor = 1;
-  for (const auto& [name, value] : exchange.request().headers.items())
-    // The caller's credentials are for us alone.
-    if (!isHopHeader(name) && !equalsIgnoreCase(name, "authorization") && !toLower(name).starts_with("impersonate-"))
-      request.headers.add(name, value);
-  request.headers.set("host", host);
-  request.body = exchange.request().body;
-  return request;
-}
-
 Error backendError(const Error& error) {
   return {Reason::ServiceUnavailable, concat("error trying to reach service: ", error.message())};
 }
@@ -337,6 +285,7 @@ Error backendError(const Error& error) {
 }  // namespace
 
 void NodeProxy::forward(const ExchangePtr& exchange, const Target& target) {
+  bool upgrade = wantsUpgrade(*exchange);
   net::Endpoint endpoint;
   endpoint.host = target.host;
   endpoint.port = target.port;
@@ -349,65 +298,12 @@ void NodeProxy::forward(const ExchangePtr& exchange, const Target& target) {
     }
   }
   auto client = net::HttpClient::create({.endpoint = endpoint, .connectTimeout = kConnectTimeout, .forceHttp1 = true});
-  auto answer = client->stream(outgoing(*exchange, target.path, target.query, concat(target.host, ':', target.port)), kHeaderTimeout);
-  if (!answer.ok()) return exchange->fail(target.kubelet ? internalError(answer.error().message()) : backendError(answer.error()));
-  net::ResponseStream& stream = **answer;
-  net::Headers headers;
-  for (const auto& [name, value] : stream.headers().items())
-    if (!isHopHeader(name)) headers.add(name, value);
-  auto writer = exchange->writer();
-  writer->begin(stream.status(), std::move(headers));
-  // A client that goes away ends the backend's stream, and so this loop.
-  std::shared_ptr<net::ResponseStream> shared(std::move(answer).value());
-  auto room = std::make_shared<std::atomic<uint32_t>>(0);  // counts wakes: the client has read, or is gone
-  auto wake = [room] {
-    room->fetch_add(1);
-    room->notify_all();
+  net::Request request = relayedRequest(*exchange, target.path, target.query, concat(target.host, ':', target.port));
+  auto told = [kubelet = target.kubelet, upgrade](const Error& error) {
+    if (upgrade) return internalError(concat("error dialing backend: ", error.message()));
+    return kubelet ? internalError(error.message()) : backendError(error);
   };
-  writer->onClose([shared, wake] {
-    shared->cancel();
-    wake();
-  });
-  while (!writer->closed()) {
-    auto piece = shared->next(kIdleTimeout);
-    if (!piece.ok() || piece->empty()) break;
-    writer->write(SharedBytes(std::move(piece).value()));
-    uint32_t seen = room->load();
-    if (writer->pendingBytes() <= kHighWater || writer->closed()) continue;
-    writer->onDrain(wake);
-    room->wait(seen);
-  }
-  writer->finish();
-  if (auto call = std::exchange(exchange->onAnswer, nullptr)) call(200);
-}
-
-void NodeProxy::forwardUpgrade(const ExchangePtr& exchange, const Target& target) {
-  net::Endpoint endpoint;
-  endpoint.host = target.host;
-  endpoint.port = target.port;
-  if (target.scheme == "https") endpoint.tls = tls_;
-  auto client = net::HttpClient::create({.endpoint = endpoint, .connectTimeout = kConnectTimeout, .forceHttp1 = true});
-  net::Request request = outgoing(*exchange, target.path, target.query, concat(target.host, ':', target.port));
-  request.headers.set("connection", "Upgrade");
-  request.headers.set("upgrade", exchange->request().headers.get("upgrade"));
-  net::Response answer;
-  auto backend = client->upgrade(std::move(request), &answer, kHeaderTimeout);
-  if (!backend.ok()) {
-    if (answer.status >= 400) {
-      answer.headers.remove("content-length");
-      answer.headers.remove("transfer-encoding");
-      return exchange->respond(std::move(answer));
-    }
-    return exchange->fail(internalError(concat("error dialing backend: ", backend.error().message())));
-  }
-  net::Headers headers;
-  for (const auto& [name, value] : answer.headers.items()) headers.add(name, value);
-  auto shared = std::make_shared<std::unique_ptr<net::ByteStream>>(std::move(backend).value());
-  Status upgraded = exchange->writer()->upgrade(101, std::move(headers), [shared](std::unique_ptr<net::ByteStream> front) {
-    joinStreams(std::move(front), std::move(*shared));
-  });
-  if (auto call = std::exchange(exchange->onAnswer, nullptr)) call(101);
-  if (!upgraded.ok()) exchange->fail(badRequest(upgraded.error().message()));
+  upgrade ? relayUpgrade(exchange, *client, std::move(request), told) : relay(exchange, *client, std::move(request), told);
 }
 
 }  // namespace skiff::apiserver

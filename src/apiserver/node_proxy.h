@@ -31,7 +31,6 @@ class NodeProxy {
   Result<Target> proxyTarget(Exchange& exchange);
   Result<Target> serviceTarget(Exchange& exchange, std::string_view scheme, std::string_view name, std::string_view port);
   void forward(const ExchangePtr& exchange, const Target& target);
-  void forwardUpgrade(const ExchangePtr& exchange, const Target& target);
   Result<codec::DocumentPtr> object(std::string_view resource, std::string_view ns, std::string_view name) const;
 
   Options options_;

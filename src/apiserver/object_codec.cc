@@ -2,6 +2,7 @@
 
 #include "api/convert.h"
 #include "apiserver/crd.h"
+#include "apiserver/strict_decoding.h"
 #include "apiserver/structural_schema.h"
 #include "apiserver/version_convert.h"
 #include "base/strings.h"
@@ -19,6 +20,8 @@ using codec::Value;
 constexpr int kMaxDepth = 512;
 // How much of a foreign body an error message repeats.
 constexpr size_t kMaxQuotedBody = 256;
+// Objects in one ConversionReview: a long list goes to the webhook in pieces that its server takes.
+constexpr size_t kMaxReviewObjects = 500;
 
 std::string summarize(std::string_view bytes) {
   if (bytes.empty()) return "<empty>";
@@ -123,6 +126,18 @@ Status readProtobuf(const SharedBytes& body, const ExpectedKind& expected, codec
   return okStatus();
 }
 
+// In upstream's order: built-in kinds are decoded strictly, field by field; YAML's duplicates are one problem found before that,
+// and a custom resource is decoded whole before it is pruned.
+std::vector<std::string> fieldProblems(std::string_view body, Format format, const ExpectedKind& expected,
+                                       std::vector<std::string> duplicates, std::vector<std::string> unknown) {
+  if (format == Format::Json && !expected.custom) return strictProblems(body, std::move(duplicates), std::move(unknown));
+  std::vector<std::string> problems;
+  if (format == Format::Yaml && !duplicates.empty()) problems.push_back(codec::yamlDuplicatesError(duplicates));
+  if (format == Format::Json) problems = strictProblems(body, std::move(duplicates), {});
+  for (std::string& field : unknown) problems.push_back(std::move(field));
+  return problems;
+}
+
 Status reportFields(std::vector<std::string> problems, const ExpectedKind& expected, FieldValidation validation,
                     std::vector<std::string>& warnings) {
   if (problems.empty() || validation == FieldValidation::Ignore) return okStatus();
@@ -140,24 +155,47 @@ size_t fieldIndex(const api::TypeInfo& type, std::string_view key) {
   return field ? size_t(field - type.fields.data()) : type.fields.size();
 }
 
-// One object, and the forms of it in other versions, made when somebody asks for them.
+// A version of a resource as the store's records are asked for it.
+struct WantedForm {
+  const api::ResourceInfo* info = nullptr;
+  const CustomVersion* custom = nullptr;  // null: built in
+};
+WantedForm servedForm(const ServedResource& resource) { return {resource.info, resource.customVersion}; }
+WantedForm storageForm(const ServedResource& resource) {
+  return {resource.storage, resource.custom ? &resource.custom->storageVersion() : nullptr};
+}
+
+// One object as it was written, and its forms in other versions, made when somebody asks for them.
 class StoredObject final : public store::Attachment {
  public:
   explicit StoredObject(api::ObjectPtr object) : object_(std::move(object)) {}
   const api::ObjectPtr& object() const { return object_; }
 
-  Result<api::ObjectPtr> inVersion(const ServedResource& resource) const {
+  // Null when nobody has asked for it yet.
+  api::ObjectPtr made(const WantedForm& form) const {
     std::lock_guard lock(mutex_);
     for (const auto& [info, object] : others_)
-      if (info == resource.info) return object;
+      if (info == form.info) return object;
+    return nullptr;
+  }
+
+  Result<api::ObjectPtr> inVersion(const ServedResource& resource, const WantedForm& form) const {
+    if (api::ObjectPtr there = made(form)) return there;
+    // Not under the lock: a conversion may ask another server. Who comes second takes what the first has left.
     auto document = codec::cloneDocument(object_->root());
     if (resource.custom) document->arena.keep(resource.custom);
-    TRY(convertObject(document->root, *resource.storage, *resource.info, resource.custom != nullptr, document->arena));
     // A definition's defaults may be younger than the object: they hold when it is read, too.
-    if (resource.customVersion) defaultCustom(document->root, *resource.customVersion, document->arena);
-    api::ObjectPtr made = api::Object::fromDocument(std::move(document), resource.info->type);
-    others_.emplace_back(resource.info, made);
-    return made;
+    if (form.custom) TRY(convertCustom(document->root, *resource.custom, *form.custom, document->arena));
+    else TRY(convertObject(document->root, *resource.storage, *form.info, nullptr, document->arena));
+    return keep(form, std::move(document));
+  }
+
+  // `document` is the object in that version already.
+  api::ObjectPtr keep(const WantedForm& form, std::shared_ptr<codec::Document> document) const {
+    std::lock_guard lock(mutex_);
+    for (const auto& [info, object] : others_)
+      if (info == form.info) return object;
+    return others_.emplace_back(form.info, api::Object::fromDocument(std::move(document), form.info->type)).second;
   }
 
  private:
@@ -190,12 +228,13 @@ Result<std::shared_ptr<const StoredObject>> attached(const store::RecordPtr& rec
     document->root = TRY(api::decodeProtobuf(envelope.raw, *type, document->arena));
     setTypeMeta(document->root, document->arena, document->arena.copy(apiVersion), document->arena.copy(kind));
     if (stored != resource.storage)
-      TRY(convertObject(document->root, *stored, *resource.storage, false, document->arena));
+      TRY(convertObject(document->root, *stored, *resource.storage, nullptr, document->arena));
   } else {
     codec::JsonOptions options;
     document->root = TRY(codec::parseJson(bytes, document->arena, options));
+    // A custom resource's record keeps the version it was written in: its definition says how to bring it into another.
     std::string wanted = api::apiVersionOf(resource.storage->group, resource.storage->version);
-    if (document->root["apiVersion"].asString() != wanted)
+    if (!resource.custom && document->root["apiVersion"].asString() != wanted)
       setTypeMeta(document->root, document->arena, document->arena.copy(wanted), document->root["kind"].asString());
   }
   std::string revision = std::to_string(record->modRevision());
@@ -246,15 +285,16 @@ Result<DocumentEdit> decodeBody(const SharedBytes& body, Format format, const Ex
   } else {
     std::vector<std::string> duplicates;
     TRY(readText(body, format, expected, *document, duplicates));
-    for (const std::string& path : duplicates) problems.push_back(concat("duplicate field ", quoted(path)));
     TRY(checkKind(document->root, expected));
-    Status conformed = conformObject(document->root, expected, document->arena, problems);
+    std::vector<std::string> unknown;
+    Status conformed = conformObject(document->root, expected, document->arena, unknown);
     if (!conformed.ok()) {
       const Error& error = conformed.error();
       if (expected.custom) return Error(error);
       return badRequest(concat(expected.kind, " in version ", quoted(expected.version), " cannot be handled as a ",
                                expected.kind, ": ", error.message()));
     }
+    problems = fieldProblems(body.view(), format, expected, std::move(duplicates), std::move(unknown));
   }
   TRY(reportFields(std::move(problems), expected, validation, warnings));
   defaultObject(document->root, expected, document->arena);
@@ -296,15 +336,45 @@ void setTypeMeta(Value& object, Arena& arena, std::string_view apiVersion, std::
 }
 
 Result<api::ObjectPtr> storedObject(const store::RecordPtr& record, const ServedResource& resource) {
-  return TRY(attached(record, resource))->object();
+  auto stored = TRY(attached(record, resource));
+  if (!resource.custom || stored->object()->apiVersion() == api::apiVersionOf(resource.storage->group, resource.storage->version))
+    return stored->object();
+  return stored->inVersion(resource, storageForm(resource));
 }
 
 Result<api::ObjectPtr> servedObject(const store::RecordPtr& record, const ServedResource& resource) {
   auto stored = TRY(attached(record, resource));
   // Custom resources have a form for each state of their definition: its tables and defaults change with it.
   if (resource.storage == resource.info && !resource.custom) return stored->object();
-  return stored->inVersion(resource);
+  return stored->inVersion(resource, servedForm(resource));
 }
+
+Status convertRecords(std::span<const store::RecordPtr> records, const ServedResource& resource) {
+  if (!blocksReads(resource)) return okStatus();
+  WantedForm form = servedForm(resource);
+  std::string wanted = api::apiVersionOf(form.info->group, form.info->version);
+  std::vector<std::shared_ptr<const StoredObject>> pending;
+  std::vector<const Value*> objects;
+  for (const store::RecordPtr& record : records) {
+    auto stored = TRY(attached(record, resource));
+    if (stored->object()->apiVersion() == wanted || stored->made(form)) continue;
+    objects.push_back(&stored->object()->root());
+    pending.push_back(std::move(stored));
+  }
+  for (size_t at = 0; at < objects.size(); at += kMaxReviewObjects) {
+    auto part = std::span<const Value* const>(objects).subspan(at, std::min(kMaxReviewObjects, objects.size() - at));
+    auto converted = TRY(resource.custom->converter()->convert(part, wanted));
+    for (size_t i = 0; i < converted.size(); ++i) {
+      auto document = codec::cloneDocument(converted[i]->root);
+      document->arena.keep(resource.custom);
+      TRY(settleCustom(document->root, *form.custom, document->arena));
+      pending[at + i]->keep(form, std::move(document));
+    }
+  }
+  return okStatus();
+}
+
+bool blocksReads(const ServedResource& resource) { return resource.custom && resource.custom->converter(); }
 
 Result<std::string> encodeStored(Value& object, const ServedResource& resource) {
   if (Value* metadata = object.find("metadata")) metadata->erase("resourceVersion");

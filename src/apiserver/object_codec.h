@@ -1,6 +1,7 @@
 // Request bodies and stored records <-> value trees, by the tables of a resource.
 #pragma once
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -50,6 +51,10 @@ void setTypeMeta(codec::Value& object, codec::Arena& arena, std::string_view api
 Result<api::ObjectPtr> storedObject(const store::RecordPtr& record, const ServedResource& resource);
 // The same in the version that is served.
 Result<api::ObjectPtr> servedObject(const store::RecordPtr& record, const ServedResource& resource);
+// Whether reading the resource may ask a conversion webhook, and so may not happen on a loop.
+bool blocksReads(const ServedResource& resource);
+// Makes servedObject() of all these records a look-up: what must be converted by a webhook goes there together. Blocks.
+Status convertRecords(std::span<const store::RecordPtr> records, const ServedResource& resource);
 // A tree of the stored version -> bytes, without its resourceVersion (which is taken out of the tree).
 Result<std::string> encodeStored(codec::Value& object, const ServedResource& resource);
 // The attachment of a record that is about to be written.

@@ -158,6 +158,12 @@ Result<Transform> Rest::patchTransform(Exchange& exchange, const WriteCall& call
   *apply = kind == PatchKind::Apply;
   if (*apply) {
     TRY(checkApplyTarget(patch->document.root, expected, call));
+    FieldValidation strictness = options.fieldValidation;
+    if (!patch->problems.empty() && strictness != FieldValidation::Ignore) {
+      std::string text = concat("error converting YAML to JSON: ", codec::yamlDuplicatesError(patch->problems));
+      if (strictness == FieldValidation::Strict) return badRequest(concat("error strict decoding YAML: ", text));
+      exchange.addWarning(std::move(text));
+    }
     ApplyCall how{options.fieldManager, options.force, call.subresource};
     auto now = parts_.registry->clock().now();
     return Transform([=, &resource, &exchange](const Value* live, Arena& arena) -> Result<Value> {

@@ -56,6 +56,7 @@ AdmissionRequest Registry::admissionOf(const WriteCall& call, Operation operatio
   request.arena = &arena;
   request.warnings = call.warnings;
   request.requested = call.resource->info;
+  request.custom = call.resource->custom.get();
   request.reform = [this, resource = call.resource.get(), &arena](Value& edited) -> Status {
     if (edited["kind"].asString() != resource->storage->kind) return okStatus();  // a subresource's own kind
     TRY(normalize(edited, *resource, arena));

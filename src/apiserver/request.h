@@ -16,6 +16,8 @@
 
 namespace skiff::apiserver {
 
+class CustomResource;  // crd.h
+
 struct UserInfo {
   std::string name;
   std::string uid;
@@ -72,6 +74,7 @@ struct AdmissionRequest {
   std::vector<std::string>* warnings = nullptr;  // answered as Warning headers
   // In the version that the client asked for; `resource` is in the one that is stored, as the objects are. Null: the same.
   const api::ResourceInfo* requested = nullptr;
+  const CustomResource* custom = nullptr;  // that `resource` is of; null: built in
   // Brings an object that a plug-in has replaced back into its kind's form: pruned and defaulted. May be empty.
   std::function<Status(codec::Value&)> reform;
   // Webhooks and policies may change what plug-ins before them decided by: if one asks, all mutating plug-ins run a second

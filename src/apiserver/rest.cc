@@ -87,14 +87,18 @@ Result<api::ObjectPtr> inServedVersion(const api::ObjectPtr& stored, const Serve
     return stored;
   auto document = codec::cloneDocument(stored->root());
   if (resource.custom) document->arena.keep(resource.custom);
-  TRY(convertObject(document->root, *resource.storage, *resource.info, resource.custom != nullptr, document->arena));
+  if (resource.custom) TRY(convertCustom(document->root, *resource.custom, *resource.customVersion, document->arena));
+  else TRY(convertObject(document->root, *resource.storage, *resource.info, nullptr, document->arena));
   return api::Object::fromDocument(std::move(document), resource.info->type);
 }
 
 void respondObject(Exchange& exchange, int status, const api::ObjectPtr& stored, WallTime now) {
   auto converted = inServedVersion(stored, *exchange.resource);
   if (!converted.ok()) return exchange.fail(converted.error());
-  const api::ObjectPtr& object = *converted;
+  respondServed(exchange, status, *converted, now);
+}
+
+void respondServed(Exchange& exchange, int status, const api::ObjectPtr& object, WallTime now) {
   net::Response response;
   response.status = status;
   if (exchange.out.format == Format::Object) {
@@ -172,11 +176,17 @@ void Rest::serve(ExchangePtr exchange) {
   auto negotiated = negotiate(exchange->request(), exchange->query, info.verb,
                               exchange->resource->custom && exchange->out.shape == Shape::Whole
                                   ? Protobuf::NotOffered
-                                  : Protobuf::Offered);
+                                  : Protobuf::Offered,
+                              // A review is no object that a table or metadata could be made of.
+                              info.verb == "create" && !exchange->resource->stored() ? Transforms::NotOffered
+                                                                                     : Transforms::Offered);
   if (!negotiated.ok()) return exchange->fail(negotiated.error());
   exchange->out = std::move(negotiated).value();
-  if (isRead(info)) return read(exchange);
-  write(std::move(exchange));
+  if (!isRead(info)) return write(std::move(exchange));
+  // A caller in the process is on a thread that may block; watches see to it themselves.
+  if (info.verb == "watch" || exchange->inProcess() || !blocksReads(*exchange->resource)) return read(exchange);
+  if (!parts_.converters->submit([this, exchange] { read(exchange); }))
+    exchange->fail(tooManyRequests("Too many requests, please try again later.", 1));
 }
 
 void Rest::read(const ExchangePtr& exchange) {
@@ -197,21 +207,14 @@ void Rest::read(const ExchangePtr& exchange) {
   if (!version.empty() && !parseUint(version))
     return exchange->fail(badRequest(concat("resourceVersion: Invalid value: ", quoted(version),
                                             ": strconv.ParseUint: parsing ", quoted(version), ": invalid syntax")));
-  store::RecordPtr record = parts_.registry->store().get(resource.keyOf(info.ns, info.parts[1]));
-  auto stored = record ? storedObject(record, resource)
-                       : Result<api::ObjectPtr>(notFound(resource.info->group, resource.info->plural, info.parts[1]));
-  if (!stored.ok()) return exchange->fail(stored.error());
-  respondObject(*exchange, 200, *stored, parts_.registry->clock().now());
+  respondServed(*exchange, 200, *object, parts_.registry->clock().now());
 }
 
 void Rest::readSubresource(const ExchangePtr& exchange) {
   if (exchange->info.subresource == "scale") return getScale(*exchange);
-  const ServedResource& resource = *exchange->resource;
-  store::RecordPtr record = parts_.registry->store().get(resource.keyOf(exchange->info.ns, exchange->info.parts[1]));
-  if (!record) return exchange->fail(notFound(resource.info->group, resource.info->plural, exchange->info.parts[1]));
-  auto stored = storedObject(record, resource);
-  if (!stored.ok()) return exchange->fail(stored.error());
-  respondObject(*exchange, 200, *stored, parts_.registry->clock().now());
+  auto object = parts_.registry->get(*exchange->resource, exchange->info.ns, exchange->info.parts[1]);
+  if (!object.ok()) return exchange->fail(object.error());
+  respondServed(*exchange, 200, *object, parts_.registry->clock().now());
 }
 
 void Rest::write(ExchangePtr exchange) {

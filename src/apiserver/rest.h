@@ -18,6 +18,7 @@ class Rest {
     Registry* registry = nullptr;
     WatchHub* watches = nullptr;
     rt::Executor* writers = nullptr;
+    rt::Executor* converters = nullptr;  // reads that may wait for a conversion webhook
     Authenticator* authenticator = nullptr;
     Authorizer* authorizer = nullptr;
     const ClusterReader* cluster = nullptr;
@@ -63,6 +64,8 @@ Result<DocumentEdit> readBody(Exchange& exchange, const ExpectedKind& expected, 
 WriteCall callOf(Exchange& exchange, const std::string& fieldManager, bool dryRun);
 // `object` is in the stored version; it is answered in the served one, in the negotiated form.
 void respondObject(Exchange& exchange, int status, const api::ObjectPtr& object, WallTime now);
+// The same for an object that is in the served version already.
+void respondServed(Exchange& exchange, int status, const api::ObjectPtr& object, WallTime now);
 Result<api::ObjectPtr> inServedVersion(const api::ObjectPtr& stored, const ServedResource& resource);
 
 }  // namespace skiff::apiserver

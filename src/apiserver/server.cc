@@ -5,6 +5,7 @@
 #include "apiserver/cluster_reader.h"
 #include "apiserver/custom_resources.h"
 #include "apiserver/discovery.h"
+#include "apiserver/extension/conversion_webhook.h"
 #include "apiserver/extension/dynamic_admission.h"
 #include "apiserver/filters.h"
 #include "apiserver/flow_schema_status.h"
@@ -29,6 +30,8 @@ namespace {
 // mutating requests is 200.
 constexpr size_t kMaxWriters = 128;
 constexpr size_t kMaxQueuedWrites = 2000;
+// Reads and watches of custom resources that wait for conversion webhooks: a stuck one starves only these.
+constexpr size_t kMaxConversions = 64;
 
 class Server final : public ApiServer, public net::Handler {
  public:
@@ -43,15 +46,16 @@ class Server final : public ApiServer, public net::Handler {
         strategies_(makeStrategies(options_.security, reader_)),
         registry_({store_.get(), &resources_, strategies_.get(), &admission_, &reader_, options_.clock}),
         writers_(rt::Executor::create({.name = "writer", .maxThreads = kMaxWriters, .maxQueue = kMaxQueuedWrites})),
-        watches_(WatchHub::create(registry_)),
+        converters_(rt::Executor::create({.name = "converter", .maxThreads = kMaxConversions, .maxQueue = kMaxQueuedWrites})),
+        watches_(WatchHub::create(registry_, *converters_)),
         nodes_({options_.kubeletCaPem, options_.kubeletClientCert, options_.kubeletClientKey}, registry_),
-        custom_(registry_, *writers_),
+        custom_(registry_, *writers_, webhookConverters(reader_)),
         flowSchemas_(registry_, *writers_),
         filters_(*authenticator_, *authorizer_, options_.security.anonymousHealth),
         discovery_(resources_, concat(options_.advertiseAddress, ':', options_.port)),
         openApi_(resources_, *writers_),
         health_(*store_),
-        rest_({&registry_, watches_.get(), writers_.get(), authenticator_.get(), authorizer_.get(), &reader_,
+        rest_({&registry_, watches_.get(), writers_.get(), converters_.get(), authenticator_.get(), authorizer_.get(), &reader_,
                &options_.security, &nodes_}) {
     reader_.attach(registry_);
     registry_.onWritten([this](const ServedResource& resource, const api::ObjectPtr& object, bool removed) {
@@ -75,6 +79,7 @@ class Server final : public ApiServer, public net::Handler {
   void stop() override {
     if (stopped_.exchange(true)) return;
     health_.stopping();
+    converters_->stop();
     watches_->stop();
     nodes_.stop();
     writers_->stop();
@@ -216,6 +221,7 @@ class Server final : public ApiServer, public net::Handler {
   std::unique_ptr<Strategies> strategies_;
   Registry registry_;
   std::unique_ptr<rt::Executor> writers_;
+  std::unique_ptr<rt::Executor> converters_;
   std::unique_ptr<WatchHub> watches_;
   NodeProxy nodes_;
   CustomResources custom_;

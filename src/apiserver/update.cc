@@ -146,7 +146,7 @@ Result<std::optional<Written>> Registry::updateOnce(const WriteCall& call, const
   Value& object = document->root;
   TRY(checkAddress(call, object));
   TRY(checkPreconditions(call, rules, strategy, object, live->root(), *record));
-  TRY(convertObject(object, info, *resource.storage, resource.custom != nullptr, arena));
+  TRY(toStorageVersion(object, resource, arena));
   if (!resource.custom) strategy.applyDefaults(object, arena);
   carryMetadata(object, live->root(), arena);
   setMetadata(object, arena, "resourceVersion",

@@ -69,14 +69,19 @@ class Session : public std::enable_shared_from_this<Session> {
  public:
   Session(Hub& hub, ExchangePtr exchange, ListOptions options)
       : hub_(hub), exchange_(std::move(exchange)), options_(std::move(options)) {}
-  void open();
+  void begin();
   void pump();
   void bookmark();
   void end();
   bool ended() const { return ended_; }
 
  private:
-  Status prepare();
+  void open(Result<ListPage> initial);
+  bool wantsInitial() const;
+  Result<ListPage> readInitial() const;
+  Status prepare(Result<ListPage> initial);
+  void convertThenDeliver(store::Watcher::Batch batch);
+  void deliver(const store::Watcher::Batch& batch);
   void beginAnswer();
   bool blocked();
   void sendInitial();
@@ -96,13 +101,14 @@ class Session : public std::enable_shared_from_this<Session> {
   store::Revision bookmarked_ = 0;
   bool initialPending_ = false;   // the end of the initial events is still to be told
   bool begun_ = false, ended_ = false, waiting_ = false, firstTable_ = true;
+  bool converting_ = false;  // a batch is with the conversion webhook
   rt::TimerId timer_ = 0;
 };
 
 class Hub final : public WatchHub {
  public:
-  explicit Hub(const Registry& registry)
-      : registry_(registry), loop_(rt::EventLoop::create()), thread_("watch", [this] { loop_->run(); }) {}
+  Hub(const Registry& registry, rt::Executor& converters)
+      : registry_(registry), converters_(converters), loop_(rt::EventLoop::create()), thread_("watch", [this] { loop_->run(); }) {}
   ~Hub() override { stop(); }
 
   void start(ExchangePtr exchange, ListOptions options) override {
@@ -110,7 +116,7 @@ class Hub final : public WatchHub {
     count_.fetch_add(1);
     loop_->post([this, session] {
       sessions_.push_back(session);
-      session->open();
+      session->begin();
       if (!bookmarkTimer_) armBookmarks();
     });
   }
@@ -126,6 +132,7 @@ class Hub final : public WatchHub {
 
   rt::EventLoop& loop() { return *loop_; }
   const Registry& registry() const { return registry_; }
+  rt::Executor& converters() { return converters_; }
   void forget(const std::shared_ptr<Session>& session) {
     if (std::erase(sessions_, session) > 0) count_.fetch_sub(1);
   }
@@ -165,6 +172,7 @@ class Hub final : public WatchHub {
   }
 
   const Registry& registry_;
+  rt::Executor& converters_;
   std::unique_ptr<rt::EventLoop> loop_;
   std::vector<std::shared_ptr<Session>> sessions_;
   std::unordered_map<FrameKey, Frame, FrameKeyHash> frames_;
@@ -175,8 +183,20 @@ class Hub final : public WatchHub {
   rt::Thread thread_;  // last: it uses everything above
 };
 
-void Session::open() {
-  Status ready = prepare();
+// Conversion webhooks are asked from a worker; the rest of a session's life is on the loop.
+void Session::begin() {
+  if (!blocksReads(*exchange_->resource) || !wantsInitial()) return open(wantsInitial() ? readInitial() : ListPage());
+  auto self = shared_from_this();
+  bool taken = hub_.converters().submit([self, &loop = hub_.loop()] {
+    auto page = std::make_shared<Result<ListPage>>(self->readInitial());
+    loop.post([self, page] { self->open(std::move(*page)); });
+  });
+  if (!taken) open(tooManyRequests("Too many requests, please try again later.", 1));
+}
+
+void Session::open(Result<ListPage> initial) {
+  if (ended_) return;
+  Status ready = prepare(std::move(initial));
   if (!ready.ok()) {
     if (ready.failedWith(Reason::Expired)) {
       beginAnswer();
@@ -197,35 +217,40 @@ void Session::open() {
   pump();
 }
 
-// Where the watch starts: after a revision, or with the state of now as ADDED events.
-Status Session::prepare() {
+// Without a version, the state of now comes first, and its end is marked for clients that take bookmarks.
+bool Session::wantsInitial() const { return options_.sendInitialEvents.value_or(options_.version == 0); }
+
+Result<ListPage> Session::readInitial() const {
   const ServedResource& resource = *exchange_->resource;
   std::string_view ns = resource.info->namespaced ? std::string_view(exchange_->info.ns) : "";
-  store::Store& store = hub_.registry().store();
-  // Without a version, the state of now comes first, and its end is marked for clients that take bookmarks.
-  bool initial = options_.sendInitialEvents.value_or(options_.version == 0);
-  if (options_.version > store.revision()) {
-    if (!initial) {
-      // Such a version comes from another history: the client waits in vain until its timeout, as with upstream.
-      watcher_ = TRY(store.watch(resource.prefixOf(ns), 0));
-      position_ = options_.version;
-      return okStatus();
-    }
-  }
-  bool oneKey = !options_.exactName.empty() && (!resource.info->namespaced || !ns.empty());
-  std::string prefix = oneKey ? resource.keyOf(ns, options_.exactName) : resource.prefixOf(ns);
-  if (!initial) {
-    if (options_.version < store.compactedRevision()) return expired("");
-    watcher_ = TRY(store.watch(prefix, options_.version));
-    position_ = options_.version;
-    return okStatus();
-  }
   ListOptions list = options_;
   list.limit = 0;
   list.continueToken.clear();
   list.version = 0;
   list.match = ListOptions::Match::Unset;
-  ListPage page = TRY(listPage(hub_.registry(), resource, ns, list));
+  return listPage(hub_.registry(), resource, ns, list);
+}
+
+// Where the watch starts: after a revision, or with the state of now as ADDED events.
+Status Session::prepare(Result<ListPage> initial) {
+  const ServedResource& resource = *exchange_->resource;
+  std::string_view ns = resource.info->namespaced ? std::string_view(exchange_->info.ns) : "";
+  store::Store& store = hub_.registry().store();
+  if (options_.version > store.revision() && !wantsInitial()) {
+    // Such a version comes from another history: the client waits in vain until its timeout, as with upstream.
+    watcher_ = TRY(store.watch(resource.prefixOf(ns), 0));
+    position_ = options_.version;
+    return okStatus();
+  }
+  bool oneKey = !options_.exactName.empty() && (!resource.info->namespaced || !ns.empty());
+  std::string prefix = oneKey ? resource.keyOf(ns, options_.exactName) : resource.prefixOf(ns);
+  if (!wantsInitial()) {
+    if (options_.version < store.compactedRevision()) return expired("");
+    watcher_ = TRY(store.watch(prefix, options_.version));
+    position_ = options_.version;
+    return okStatus();
+  }
+  ListPage page = TRY(std::move(initial));
   position_ = page.revision;
   watcher_ = TRY(store.watch(prefix, position_));
   initial_.assign(page.items.begin(), page.items.end());
@@ -288,7 +313,7 @@ void Session::wakeUp() {
 }
 
 void Session::pump() {
-  if (ended_ || waiting_) return;
+  if (ended_ || waiting_ || converting_) return;
   if (exchange_->inProcess() && exchange_->caller()->sink && exchange_->caller()->sink->cancelled()) return end();
   if (blocked()) return;
   if (!initial_.empty() || initialPending_) {
@@ -296,6 +321,34 @@ void Session::pump() {
     if (!initial_.empty()) return pump();
   }
   store::Watcher::Batch batch = watcher_->take(kBatch);
+  if (blocksReads(*exchange_->resource) && !batch.events.empty()) return convertThenDeliver(std::move(batch));
+  deliver(batch);
+}
+
+void Session::convertThenDeliver(store::Watcher::Batch batch) {
+  converting_ = true;
+  auto self = shared_from_this();
+  auto shared = std::make_shared<store::Watcher::Batch>(std::move(batch));
+  bool taken = hub_.converters().submit([self, shared, &loop = hub_.loop()] {
+    std::vector<store::RecordPtr> records;
+    for (const store::EventPtr& event : shared->events)
+      for (const store::RecordPtr& record : {event->record, event->previous})
+        if (record) records.push_back(record);
+    Status converted = convertRecords(records, *self->exchange_->resource);
+    loop.post([self, shared, converted] {
+      self->converting_ = false;
+      if (self->ended_) return;
+      if (converted.ok()) return self->deliver(*shared);
+      self->sendError(converted.error());
+      self->end();
+    });
+  });
+  if (taken) return;
+  sendError(tooManyRequests("Too many requests, please try again later.", 1));
+  end();
+}
+
+void Session::deliver(const store::Watcher::Batch& batch) {
   for (const store::EventPtr& event : batch.events) {
     sendEvent(*event);
     if (ended_) return;
@@ -445,6 +498,8 @@ void Session::end() {
 
 }  // namespace
 
-std::unique_ptr<WatchHub> WatchHub::create(const Registry& registry) { return std::make_unique<Hub>(registry); }
+std::unique_ptr<WatchHub> WatchHub::create(const Registry& registry, rt::Executor& converters) {
+  return std::make_unique<Hub>(registry, converters);
+}
 
 }  // namespace skiff::apiserver

@@ -6,12 +6,14 @@
 #include "apiserver/exchange.h"
 #include "apiserver/list_options.h"
 #include "apiserver/registry.h"
+#include "rt/executor.h"
 
 namespace skiff::apiserver {
 
 class WatchHub {
  public:
-  static std::unique_ptr<WatchHub> create(const Registry& registry);
+  // Objects of resources with a conversion webhook are converted on `converters` before the loop sends them.
+  static std::unique_ptr<WatchHub> create(const Registry& registry, rt::Executor& converters);
   virtual ~WatchHub() = default;
   // From any thread. `exchange` is answered, now or as events come.
   virtual void start(ExchangePtr exchange, ListOptions options) = 0;

@@ -14,6 +14,8 @@ struct JsonOptions {
   bool copyStrings = true;              // false: unescaped strings point into the input
   // Filled with the path of each duplicate key ("spec.replicas"); the last value wins. May be null.
   std::vector<std::string>* duplicates = nullptr;
+  // Beside `duplicates`: where in the text each of them ends. May be null.
+  std::vector<size_t>* duplicateOffsets = nullptr;
 };
 
 // Integers that fit int64 become Int, all other numbers Double. Invalid UTF-8 is replaced by U+FFFD, as Go does.

@@ -60,7 +60,7 @@ uint64_t specialBytes(uint64_t word) {
 class Parser {
  public:
   Parser(std::string_view text, Arena& arena, const JsonOptions& options)
-      : p_(text.data()), end_(p_ + text.size()), arena_(arena), options_(options) {}
+      : begin_(text.data()), p_(begin_), end_(p_ + text.size()), arena_(arena), options_(options) {}
 
   Result<Value> run() {
     Value root;
@@ -245,8 +245,9 @@ class Parser {
       if (!path.empty()) path += '.';
       path += members_[frame.slot].key;
     }
-    if (std::ranges::find(*duplicates, path) == duplicates->end())
-      duplicates->push_back(std::move(path));
+    if (std::ranges::find(*duplicates, path) != duplicates->end()) return;
+    duplicates->push_back(std::move(path));
+    if (options_.duplicateOffsets) options_.duplicateOffsets->push_back(size_t(p_ - begin_));
   }
 
   // Children so far of an open list, whose scratch ends where the next open list's begins.
@@ -430,6 +431,7 @@ class Parser {
   }
   static Step failStep(bool ok) { return ok ? Step::Scalar : Step::Failed; }
 
+  const char* begin_;
   const char* p_;
   const char* end_;
   Arena& arena_;

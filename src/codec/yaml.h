@@ -13,6 +13,8 @@ namespace skiff::codec {
 // The last of duplicate keys wins; each is reported in `duplicates` in the strict decoder's words
 // (line 3: key "a" already set in map). Depth limit as JSON's. Errors read as "yaml: line 2: ...".
 Result<Value> parseYaml(std::string_view text, Arena& arena, std::vector<std::string>* duplicates = nullptr);
+// All of them as one error's text.
+std::string yamlDuplicatesError(const std::vector<std::string>& duplicates);
 // "---" separated documents; empty ones are left out.
 Result<std::vector<std::shared_ptr<Document>>> parseYamlStream(std::string_view text);
 std::string toYaml(const Value& value);  // map keys sorted, block style, as `kubectl -o yaml` prints

@@ -320,6 +320,10 @@ class Reader {
 
 }  // namespace
 
+std::string yamlDuplicatesError(const std::vector<std::string>& duplicates) {
+  return "yaml: unmarshal errors:\n  " + join(duplicates, "\n  ");
+}
+
 Result<Value> parseYaml(std::string_view text, Arena& arena, std::vector<std::string>* duplicates) {
   auto root = TRY(Reader(text, duplicates).nextDocument(arena));
   return root.value_or(Value());

@@ -189,7 +189,7 @@ Result<const Value*> inVersion(const Value* object, const AdmissionRequest& requ
   Value* converted = arena.array<Value>(1);
   *converted = object->clone(arena);
   api::ResourceInfo to = infoOf(wanted);
-  TRY(convertObject(*converted, *request.resource, to, to.type == nullptr, arena));
+  TRY(convertObject(*converted, *request.resource, to, request.custom, arena));
   converted->set(arena, "apiVersion", Value::text(arena, api::apiVersionOf(wanted.group, wanted.version)));
   return static_cast<const Value*>(converted);
 }
@@ -198,7 +198,7 @@ Status toStoredVersion(Value& object, const AdmissionRequest& request, const Mat
   if (!needsConversion(object, request, from)) return okStatus();
   const api::ResourceInfo& stored = *request.resource;
   api::ResourceInfo info = infoOf(from);
-  TRY(convertObject(object, info, stored, info.type == nullptr, arena));
+  TRY(convertObject(object, info, stored, request.custom, arena));
   object.set(arena, "apiVersion", Value::text(arena, api::apiVersionOf(stored.group, stored.version)));
   return okStatus();
 }
