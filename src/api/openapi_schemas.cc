@@ -191,6 +191,7 @@ class SchemaWriter {
       out = map;
     }
     if (d_.flavor_ == Flavor::V3) v3(out, field, owner);
+    if (!field.description.empty()) out.set(d_.arena_, "description", Value::string(field.description));
     extensions(out, field);
     return out;
   }

@@ -82,6 +82,7 @@ struct FieldInfo {
   std::string_view oneOf;
   std::string_view featureGate;
   std::span<const std::string_view> rules;
+  std::string_view description;  // "" when the schema has none
 };
 
 // A message whose fields stand in the parent in JSON, but that is a field of its own on the wire.

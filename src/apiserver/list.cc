@@ -58,9 +58,10 @@ class PageReader {
       store::RangeResult result = TRY(registry_.store().range(range));
       page_.revision = result.revision;
       range.at = result.revision;
-      TRY(convertRecords(result.records, resource_));
+      std::vector<api::ObjectPtr> converted;
+      if (blocksReads(resource_)) converted = TRY(servedObjects(result.records, resource_));
       for (size_t i = 0; i < result.records.size(); ++i) {
-        TRY(take(result.records[i]));
+        take(i < converted.size() ? converted[i] : TRY(servedObject(result.records[i], resource_)));
         if (limit == 0 || page_.items.size() < limit) continue;
         bool more = result.more || i + 1 < result.records.size();
         if (more) finish(result.records[i]->key(), range.to);
@@ -72,10 +73,8 @@ class PageReader {
   }
 
  private:
-  Status take(const store::RecordPtr& record) {
-    api::ObjectPtr object = TRY(servedObject(record, resource_));
+  void take(api::ObjectPtr object) {
     if (!options_.selects() || options_.matches(object->root())) page_.items.push_back(std::move(object));
-    return okStatus();
   }
   void finish(std::string_view lastKey, const std::string& end) {
     std::string next = std::string(lastKey) + '\0';

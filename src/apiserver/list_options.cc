@@ -22,17 +22,14 @@ std::string firstText(const Value& object, std::initializer_list<std::string_vie
   return {};
 }
 
-// Selectors that are more than a path into the object. Those of events are named as in core, whichever group is asked.
+// Selectors that are more than a path into the object.
 std::string selectableText(const Value& object, std::string_view field) {
   if (field == "status.successful") {
     std::string text = api::fieldText(object, "status.succeeded");
     return text.empty() ? "0" : text;
   }
   if (field == "source")
-    return firstText(object, {"source.component", "deprecatedSource.component", "reportingComponent", "reportingController"});
-  if (field == "reportingComponent") return firstText(object, {field, "reportingController"});
-  constexpr std::string_view kInvolved = "involvedObject.";
-  if (field.starts_with(kInvolved)) return firstText(object, {field, concat("regarding.", field.substr(kInvolved.size()))});
+    return firstText(object, {"source.component", "reportingComponent"});
   if (field == "spec.unschedulable" || field == "spec.hostNetwork") {
     std::string text = api::fieldText(object, field);
     return text.empty() ? "false" : text;

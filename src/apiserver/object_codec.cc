@@ -342,25 +342,28 @@ Result<api::ObjectPtr> storedObject(const store::RecordPtr& record, const Served
   return stored->inVersion(resource, storageForm(resource));
 }
 
-Result<api::ObjectPtr> servedObject(const store::RecordPtr& record, const ServedResource& resource) {
-  auto stored = TRY(attached(record, resource));
+namespace {
+
+Result<api::ObjectPtr> served(const StoredObject& stored, const ServedResource& resource) {
   // Custom resources have a form for each state of their definition: its tables and defaults change with it.
-  if (resource.storage == resource.info && !resource.custom) return stored->object();
-  return stored->inVersion(resource, servedForm(resource));
+  if (resource.storage == resource.info && !resource.custom) return stored.object();
+  return stored.inVersion(resource, servedForm(resource));
 }
 
-Status convertRecords(std::span<const store::RecordPtr> records, const ServedResource& resource) {
-  if (!blocksReads(resource)) return okStatus();
+}  // namespace
+
+Result<api::ObjectPtr> servedObject(const store::RecordPtr& record, const ServedResource& resource) {
+  return served(*TRY(attached(record, resource)), resource);
+}
+
+namespace {
+
+// Those of `pending` in the wanted form, from the webhook.
+Status convertTogether(std::span<const std::shared_ptr<const StoredObject>> pending, const ServedResource& resource) {
   WantedForm form = servedForm(resource);
   std::string wanted = api::apiVersionOf(form.info->group, form.info->version);
-  std::vector<std::shared_ptr<const StoredObject>> pending;
   std::vector<const Value*> objects;
-  for (const store::RecordPtr& record : records) {
-    auto stored = TRY(attached(record, resource));
-    if (stored->object()->apiVersion() == wanted || stored->made(form)) continue;
-    objects.push_back(&stored->object()->root());
-    pending.push_back(std::move(stored));
-  }
+  for (const auto& stored : pending) objects.push_back(&stored->object()->root());
   for (size_t at = 0; at < objects.size(); at += kMaxReviewObjects) {
     auto part = std::span<const Value* const>(objects).subspan(at, std::min(kMaxReviewObjects, objects.size() - at));
     auto converted = TRY(resource.custom->converter()->convert(part, wanted));
@@ -372,6 +375,22 @@ Status convertRecords(std::span<const store::RecordPtr> records, const ServedRes
     }
   }
   return okStatus();
+}
+
+}  // namespace
+
+Result<std::vector<api::ObjectPtr>> servedObjects(std::span<const store::RecordPtr> records, const ServedResource& resource) {
+  std::vector<std::shared_ptr<const StoredObject>> all, pending;
+  std::string wanted = resource.apiVersion();
+  for (const store::RecordPtr& record : records) {
+    all.push_back(TRY(attached(record, resource)));
+    bool same = all.back()->object()->apiVersion() == wanted;
+    if (blocksReads(resource) && !same && !all.back()->made(servedForm(resource))) pending.push_back(all.back());
+  }
+  TRY(convertTogether(pending, resource));
+  std::vector<api::ObjectPtr> out;
+  for (const auto& stored : all) out.push_back(TRY(served(*stored, resource)));
+  return out;
 }
 
 bool blocksReads(const ServedResource& resource) { return resource.custom && resource.custom->converter(); }

@@ -53,8 +53,8 @@ Result<api::ObjectPtr> storedObject(const store::RecordPtr& record, const Served
 Result<api::ObjectPtr> servedObject(const store::RecordPtr& record, const ServedResource& resource);
 // Whether reading the resource may ask a conversion webhook, and so may not happen on a loop.
 bool blocksReads(const ServedResource& resource);
-// Makes servedObject() of all these records a look-up: what must be converted by a webhook goes there together. Blocks.
-Status convertRecords(std::span<const store::RecordPtr> records, const ServedResource& resource);
+// servedObject() of each record; what must be converted by a webhook goes there together. Blocks if reading does.
+Result<std::vector<api::ObjectPtr>> servedObjects(std::span<const store::RecordPtr> records, const ServedResource& resource);
 // A tree of the stored version -> bytes, without its resourceVersion (which is taken out of the tree).
 Result<std::string> encodeStored(codec::Value& object, const ServedResource& resource);
 // The attachment of a record that is about to be written.

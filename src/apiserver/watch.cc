@@ -81,11 +81,13 @@ class Session : public std::enable_shared_from_this<Session> {
   Result<ListPage> readInitial() const;
   Status prepare(Result<ListPage> initial);
   void convertThenDeliver(store::Watcher::Batch batch);
-  void deliver(const store::Watcher::Batch& batch);
+  // What a webhook has made of records, by record.
+  using Converted = std::unordered_map<const store::Record*, api::ObjectPtr>;
+  void deliver(const store::Watcher::Batch& batch, const Converted& converted);
   void beginAnswer();
   bool blocked();
   void sendInitial();
-  void sendEvent(const store::Event& event);
+  void sendEvent(const store::Event& event, const Converted& converted);
   void send(WatchEvent::Type type, const api::ObjectPtr& object);
   void sendBookmark(bool initialEventsEnd);
   void sendError(const Error& error);
@@ -322,7 +324,7 @@ void Session::pump() {
   }
   store::Watcher::Batch batch = watcher_->take(kBatch);
   if (blocksReads(*exchange_->resource) && !batch.events.empty()) return convertThenDeliver(std::move(batch));
-  deliver(batch);
+  deliver(batch, {});
 }
 
 void Session::convertThenDeliver(store::Watcher::Batch batch) {
@@ -334,12 +336,14 @@ void Session::convertThenDeliver(store::Watcher::Batch batch) {
     for (const store::EventPtr& event : shared->events)
       for (const store::RecordPtr& record : {event->record, event->previous})
         if (record) records.push_back(record);
-    Status converted = convertRecords(records, *self->exchange_->resource);
-    loop.post([self, shared, converted] {
+    auto objects = std::make_shared<Result<std::vector<api::ObjectPtr>>>(servedObjects(records, *self->exchange_->resource));
+    Converted converted;
+    for (size_t i = 0; objects->ok() && i < records.size(); ++i) converted.emplace(records[i].get(), (**objects)[i]);
+    loop.post([self, shared, objects, converted = std::move(converted)] {
       self->converting_ = false;
       if (self->ended_) return;
-      if (converted.ok()) return self->deliver(*shared);
-      self->sendError(converted.error());
+      if (objects->ok()) return self->deliver(*shared, converted);
+      self->sendError(objects->error());
       self->end();
     });
   });
@@ -348,9 +352,9 @@ void Session::convertThenDeliver(store::Watcher::Batch batch) {
   end();
 }
 
-void Session::deliver(const store::Watcher::Batch& batch) {
+void Session::deliver(const store::Watcher::Batch& batch, const Converted& converted) {
   for (const store::EventPtr& event : batch.events) {
-    sendEvent(*event);
+    sendEvent(*event, converted);
     if (ended_) return;
   }
   if (batch.compacted) {
@@ -372,13 +376,14 @@ void Session::sendInitial() {
 }
 
 // What the event is for this watch's selection: an object that enters it is added, one that leaves it is deleted.
-void Session::sendEvent(const store::Event& event) {
+void Session::sendEvent(const store::Event& event, const Converted& converted) {
   const ServedResource& resource = *exchange_->resource;
   if (event.revision <= position_) return;
   bool before = false, after = false;
   api::ObjectPtr now, was;
   auto read = [&](const store::RecordPtr& record) -> api::ObjectPtr {
     if (!record) return nullptr;
+    if (auto found = converted.find(record.get()); found != converted.end()) return found->second;
     auto object = servedObject(record, resource);
     return object.ok() ? std::move(object).value() : nullptr;
   };

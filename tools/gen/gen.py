@@ -191,11 +191,12 @@ def field_row(m, f, group, out, index):
         if x[option]:
             row.append((name, f".{name} = {strings(out, prefix + '_' + name, x[option])}"))
     for option, name in ((opt.patch_merge_key, "patchMergeKey"), (opt.default, "defaultJson"),
-                         (opt.defaulted, "defaultJson"), (opt.one_of, "oneOf"), (opt.feature_gate, "featureGate")):
+                         (opt.defaulted, "defaultJson"), (opt.one_of, "oneOf"), (opt.feature_gate, "featureGate"),
+                         (opt.description, "description")):
         if x[option]:
             row.append((name, f".{name} = {q(x[option])}"))
     # Designated initialisers must come in declaration order.
-    order = ["listMapKeys", "patchMergeKey", "defaultJson", "oneOf", "featureGate", "rules"]
+    order = ["listMapKeys", "patchMergeKey", "defaultJson", "oneOf", "featureGate", "rules", "description"]
     late = sorted((r for r in row if isinstance(r, tuple)), key=lambda r: order.index(r[0]))
     return "{" + ", ".join([r for r in row if isinstance(r, str)] + [text for _, text in late]) + "}"
 

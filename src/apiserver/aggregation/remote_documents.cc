@@ -67,6 +67,11 @@ void copyMembers(Value& to, const Value& from, std::initializer_list<std::string
 
 }  // namespace
 
+bool RemoteDocuments::sameAs(const RemoteDocuments& other) const {
+  auto same = [](const codec::DocumentPtr& a, const codec::DocumentPtr& b) { return a && b ? a->root == b->root : a == b; };
+  return same(resources, other.resources) && same(openApiV2, other.openApiV2) && openApiV3 == other.openApiV3;
+}
+
 Value discoveryOf(const Value& resourceList, const ApiService& service, Arena& arena) {
   Value out = Value::list();
   for (const Value& resource : resourceList["resources"].items()) {

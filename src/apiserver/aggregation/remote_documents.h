@@ -15,6 +15,8 @@ struct RemoteDocuments {
   codec::DocumentPtr openApiV2;  // the server's whole document; null: it has none
   // The server's addresses of its OpenAPI v3 documents by name, with their hashes: "apis/wardle.example.com/v1alpha1".
   std::map<std::string, std::string> openApiV3;
+
+  bool sameAs(const RemoteDocuments& other) const;
 };
 
 // Reads all of them. An Error: the resources could not be read; OpenAPI is what the server has of it.
