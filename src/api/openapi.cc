@@ -299,14 +299,19 @@ Value v2Document(std::span<const OpenApiVersion> served, const OpenApiInfo& info
 }
 }  // namespace
 
-std::string openApiV2(std::span<const OpenApiVersion> served, const OpenApiInfo& info) {
+std::string openApiV2(std::span<const OpenApiVersion> served, const OpenApiInfo& info, std::span<const OpenApiPart> others) {
   Arena arena;
-  return codec::toJsonSorted(v2Document(served, info, arena));
+  Value document = v2Document(served, info, arena);
+  for (const OpenApiPart& part : others) mergeV2(document, part, arena);
+  return codec::toJsonSorted(document);
 }
 
-std::string openApiV2Protobuf(std::span<const OpenApiVersion> served, const OpenApiInfo& info) {
+std::string openApiV2Protobuf(std::span<const OpenApiVersion> served, const OpenApiInfo& info,
+                              std::span<const OpenApiPart> others) {
   Arena arena;
-  return gnosticDocument(v2Document(served, info, arena));
+  Value document = v2Document(served, info, arena);
+  for (const OpenApiPart& part : others) mergeV2(document, part, arena);
+  return gnosticDocument(document);
 }
 
 std::vector<std::string> openApiV3Names(std::span<const OpenApiVersion> served) {

@@ -30,11 +30,18 @@ struct OpenApiInfo {
 // The built-in group versions that are on by default.
 std::vector<OpenApiVersion> builtinOpenApiVersions();
 
+// What another server's v2 document says of the paths that begin so.
+struct OpenApiPart {
+  std::string pathPrefix;  // "/apis/metrics.k8s.io/v1beta1/"
+  const codec::Value* document = nullptr;
+};
+
 // The whole v2 document as JSON, keys sorted.
-std::string openApiV2(std::span<const OpenApiVersion> served, const OpenApiInfo& info);
+std::string openApiV2(std::span<const OpenApiVersion> served, const OpenApiInfo& info, std::span<const OpenApiPart> others = {});
 
 // The same as protobuf: application/com.github.proto-openapi.spec.v2@v1.0+protobuf.
-std::string openApiV2Protobuf(std::span<const OpenApiVersion> served, const OpenApiInfo& info);
+std::string openApiV2Protobuf(std::span<const OpenApiVersion> served, const OpenApiInfo& info,
+                              std::span<const OpenApiPart> others = {});
 
 // Names of the v3 documents: "api", "api/v1", "apis", "apis/apps", "apis/apps/v1", "version" ...
 std::vector<std::string> openApiV3Names(std::span<const OpenApiVersion> served);

@@ -70,5 +70,7 @@ std::vector<Operation> operationsAbout(std::string_view document, Definitions& d
 
 // A v2 document in the messages of gnostic's OpenAPIv2.proto.
 std::string gnosticDocument(const Value& document);
+// Adds what another server says of its own paths.
+void mergeV2(Value& document, const OpenApiPart& part, Arena& arena);
 
 }  // namespace skiff::api::openapi

@@ -1,5 +1,6 @@
 #include "apiserver/discovery.h"
 
+#include "apiserver/group_views.h"
 #include "apiserver/status.h"
 #include "base/strings.h"
 #include "codec/json.h"
@@ -21,18 +22,18 @@ Value texts(Arena& arena, std::span<const std::string_view> list, bool sorted = 
   return out;
 }
 
-Value versionEntry(Arena& arena, const ServedVersion& version) {
+Value versionEntry(Arena& arena, const GroupVersionView& version) {
   Value entry = Value::map();
   entry.set(arena, "groupVersion", Value::text(arena, api::apiVersionOf(version.group, version.version)));
-  entry.set(arena, "version", Value::string(version.version));
+  entry.set(arena, "version", Value::text(arena, version.version));
   return entry;
 }
 
-Value groupValue(Arena& arena, const ServedGroup& group) {
+Value groupValue(Arena& arena, const GroupView& group) {
   Value out = Value::map();
-  out.set(arena, "name", Value::string(group.name));
+  out.set(arena, "name", Value::text(arena, group.name));
   Value versions = Value::list();
-  for (const ServedVersion& version : group.versions) versions.push(arena, versionEntry(arena, version));
+  for (const GroupVersionView& version : group.versions) versions.push(arena, versionEntry(arena, version));
   out.set(arena, "versions", versions);
   out.set(arena, "preferredVersion", versionEntry(arena, group.versions.front()));
   return out;
@@ -121,6 +122,45 @@ Value aggregatedResource(Arena& arena, const ServedResource& resource) {
   return out;
 }
 
+Value aggregatedVersion(Arena& arena, const GroupVersionView& version) {
+  Value entry = Value::map();
+  entry.set(arena, "version", Value::text(arena, version.version));
+  Value resources = Value::list();
+  bool current = true;
+  if (version.remote) {
+    current = version.remote->service.available && version.remote->documents;
+    if (version.remote->documents) resources = version.remote->documents->resources->root.clone(arena);
+  } else {
+    std::vector<ServedPtr> sorted = version.local->resources;
+    std::ranges::sort(sorted, {}, [](const ServedPtr& resource) { return resource->info->plural; });
+    for (const ServedPtr& resource : sorted) resources.push(arena, aggregatedResource(arena, *resource));
+  }
+  entry.set(arena, "resources", resources);
+  entry.set(arena, "freshness", Value::string(current ? "Current" : "Stale"));
+  return entry;
+}
+
+Value aggregatedList(Arena& arena, bool core, const ResourceMap& map, const RemoteApis& remote) {
+  Value items = Value::list();
+  for (const GroupView& group : groupViews(map, remote)) {
+    if (group.name.empty() != core) continue;
+    Value metadata = Value::map();
+    if (!group.name.empty()) metadata.set(arena, "name", Value::text(arena, group.name));
+    Value versions = Value::list();
+    for (const GroupVersionView& version : group.versions) versions.push(arena, aggregatedVersion(arena, version));
+    Value item = Value::map();
+    item.set(arena, "metadata", metadata);
+    item.set(arena, "versions", versions);
+    items.push(arena, item);
+  }
+  Value out = Value::map();
+  out.set(arena, "kind", Value::string("APIGroupDiscoveryList"));
+  out.set(arena, "apiVersion", Value::string("apidiscovery.k8s.io/v2"));
+  out.set(arena, "metadata", Value::map());
+  out.set(arena, "items", items);
+  return out;
+}
+
 // The form in which the client takes the aggregated list; nullopt: it wants the plain one.
 std::optional<Format> aggregatedFormat(const Exchange& exchange) {
   for (const MediaClause& clause : parseAccept(join(exchange.request().headers.all("accept"), ","))) {
@@ -162,13 +202,10 @@ bool Discovery::serve(Exchange& exchange) {
     else exchange.fail(pathNotFound());
     return true;
   }
-  const ServedGroup* found = map->group(parts[1]);
-  if (!found || found->name.empty()) {
-    exchange.text(404, "404 page not found\n");
-    return true;
-  }
   if (parts.size() == 2) {
-    group(exchange, *found);
+    group(exchange, parts[1]);
+  } else if (!map->group(parts[1])) {
+    exchange.text(404, "404 page not found\n");
   } else if (const ServedVersion* version = map->version(parts[1], parts[2])) {
     resourceList(exchange, *version);
   } else {
@@ -196,19 +233,25 @@ void Discovery::apiVersions(Exchange& exchange) {
 void Discovery::groupList(Exchange& exchange) {
   Arena arena;
   ResourceMapPtr map = resources_.current();
+  RemoteApisPtr remote = remote_.current();
   Value out = Value::map();
   out.set(arena, "kind", Value::string("APIGroupList"));
   out.set(arena, "apiVersion", Value::string("v1"));
   Value groups = Value::list();
-  for (const ServedGroup& group : map->groups())
+  for (const GroupView& group : groupViews(*map, *remote))
     if (!group.name.empty()) groups.push(arena, groupValue(arena, group));
   out.set(arena, "groups", groups);
   exchange.value(200, out, api::findType("meta/v1", "APIGroupList"));
 }
 
-void Discovery::group(Exchange& exchange, const ServedGroup& group) {
+void Discovery::group(Exchange& exchange, std::string_view name) {
   Arena arena;
-  Value value = groupValue(arena, group);
+  ResourceMapPtr map = resources_.current();
+  RemoteApisPtr remote = remote_.current();
+  std::vector<GroupView> views = groupViews(*map, *remote);
+  auto group = std::ranges::find(views, name, &GroupView::name);
+  if (group == views.end()) return exchange.text(404, "404 page not found\n");
+  Value value = groupValue(arena, *group);
   Value out = Value::map();
   out.set(arena, "kind", Value::string("APIGroup"));
   out.set(arena, "apiVersion", Value::string("v1"));
@@ -228,38 +271,6 @@ void Discovery::resourceList(Exchange& exchange, const ServedVersion& version) {
   exchange.value(200, out, api::findType("meta/v1", "APIResourceList"));
 }
 
-Value Discovery::aggregatedValue(bool core, Arena& arena) {
-  ResourceMapPtr map = resources_.current();
-  Value items = Value::list();
-  for (const ServedGroup& group : map->groups()) {
-    if (group.name.empty() != core) continue;
-    Value metadata = Value::map();
-    if (!group.name.empty()) metadata.set(arena, "name", Value::string(group.name));
-    Value versions = Value::list();
-    for (const ServedVersion& version : group.versions) {
-      Value entry = Value::map();
-      entry.set(arena, "version", Value::string(version.version));
-      Value resources = Value::list();
-      std::vector<ServedPtr> sorted = version.resources;
-      std::ranges::sort(sorted, {}, [](const ServedPtr& resource) { return resource->info->plural; });
-      for (const ServedPtr& resource : sorted) resources.push(arena, aggregatedResource(arena, *resource));
-      entry.set(arena, "resources", resources);
-      entry.set(arena, "freshness", Value::string("Current"));
-      versions.push(arena, entry);
-    }
-    Value item = Value::map();
-    item.set(arena, "metadata", metadata);
-    item.set(arena, "versions", versions);
-    items.push(arena, item);
-  }
-  Value out = Value::map();
-  out.set(arena, "kind", Value::string("APIGroupDiscoveryList"));
-  out.set(arena, "apiVersion", Value::string("apidiscovery.k8s.io/v2"));
-  out.set(arena, "metadata", Value::map());
-  out.set(arena, "items", items);
-  return out;
-}
-
 bool Discovery::aggregated(Exchange& exchange, bool core) {
   std::optional<Format> format = aggregatedFormat(exchange);
   if (!format) return false;
@@ -268,15 +279,18 @@ bool Discovery::aggregated(Exchange& exchange, bool core) {
   {
     std::lock_guard lock(mutex_);
     Cached& entry = cached_[core][protobuf];
-    if (ResourceMapPtr map = resources_.current(); entry.map != map) {
+    ResourceMapPtr map = resources_.current();
+    RemoteApisPtr remote = remote_.current();
+    if (entry.map != map || entry.remote != remote) {
       Arena arena;
-      auto body = encodeDocument(aggregatedValue(core, arena), api::findType("apidiscovery/v2", "APIGroupDiscoveryList"),
+      auto body = encodeDocument(aggregatedList(arena, core, *map, *remote), api::findType("apidiscovery/v2", "APIGroupDiscoveryList"),
                                  *format, false);
       if (!body.ok()) {
         exchange.fail(body.error());
         return true;
       }
       entry.map = map;
+      entry.remote = remote;
       entry.body = std::move(body).value();
       entry.etag = concat('"', hexEncode(std::to_string(fnv64a(entry.body.view()))), '"');
     }
@@ -298,10 +312,13 @@ bool Discovery::aggregated(Exchange& exchange, bool core) {
 
 std::vector<std::string> Discovery::paths() const {
   std::vector<std::string> out{"/api", "/api/v1", "/apis", "/apis/"};
-  for (const ServedGroup& group : resources_.current()->groups()) {
+  ResourceMapPtr map = resources_.current();
+  RemoteApisPtr remote = remote_.current();
+  for (const GroupView& group : groupViews(*map, *remote)) {
     if (group.name.empty()) continue;
-    out.push_back("/apis/" + group.name);
-    for (const ServedVersion& version : group.versions) out.push_back(concat("/apis/", group.name, '/', version.version));
+    out.push_back(concat("/apis/", group.name));
+    for (const GroupVersionView& version : group.versions)
+      out.push_back(concat("/apis/", group.name, '/', version.version));
   }
   return out;
 }

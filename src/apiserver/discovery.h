@@ -4,6 +4,7 @@
 #include <mutex>
 #include <string>
 
+#include "apiserver/aggregation/remote_apis.h"
 #include "apiserver/exchange.h"
 #include "apiserver/resource_map.h"
 
@@ -11,8 +12,8 @@ namespace skiff::apiserver {
 
 class Discovery {
  public:
-  Discovery(const Resources& resources, std::string serverAddress)
-      : resources_(resources), serverAddress_(std::move(serverAddress)) {}
+  Discovery(const Resources& resources, const RemoteApiTable& remote, std::string serverAddress)
+      : resources_(resources), remote_(remote), serverAddress_(std::move(serverAddress)) {}
   // True when the path is one of discovery's; it is answered then.
   bool serve(Exchange& exchange);
   std::vector<std::string> paths() const;  // of groups and versions, for "/"
@@ -20,15 +21,16 @@ class Discovery {
  private:
   void apiVersions(Exchange& exchange);
   void groupList(Exchange& exchange);
-  void group(Exchange& exchange, const ServedGroup& group);
+  void group(Exchange& exchange, std::string_view name);
   void resourceList(Exchange& exchange, const ServedVersion& version);
   bool aggregated(Exchange& exchange, bool core);
-  codec::Value aggregatedValue(bool core, codec::Arena& arena);
 
   const Resources& resources_;
+  const RemoteApiTable& remote_;
   std::string serverAddress_;
   struct Cached {
     ResourceMapPtr map;
+    RemoteApisPtr remote;
     SharedBytes body;
     std::string etag;
   };

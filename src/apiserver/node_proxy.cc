@@ -96,7 +96,10 @@ NodeProxy::NodeProxy(Options options, Registry& registry)
 }
 
 NodeProxy::~NodeProxy() { stop(); }
-void NodeProxy::stop() { workers_->stop(); }
+void NodeProxy::stop() {
+  streams_.stop();
+  workers_->stop();
+}
 
 void NodeProxy::serve(ExchangePtr exchange) {
   if (!workers_->submit([this, exchange] { run(exchange); }))
@@ -303,7 +306,7 @@ void NodeProxy::forward(const ExchangePtr& exchange, const Target& target) {
     if (upgrade) return internalError(concat("error dialing backend: ", error.message()));
     return kubelet ? internalError(error.message()) : backendError(error);
   };
-  upgrade ? relayUpgrade(exchange, *client, std::move(request), told) : relay(exchange, *client, std::move(request), told);
+  upgrade ? relayUpgrade(exchange, *client, std::move(request), told) : relay(exchange, *client, std::move(request), told, streams_);
 }
 
 }  // namespace skiff::apiserver

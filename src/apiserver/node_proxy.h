@@ -6,6 +6,7 @@
 
 #include "apiserver/exchange.h"
 #include "apiserver/registry.h"
+#include "apiserver/relay.h"
 #include "net/tls.h"
 #include "rt/executor.h"
 
@@ -35,6 +36,7 @@ class NodeProxy {
 
   Options options_;
   Registry& registry_;
+  RelayGroup streams_;
   std::unique_ptr<rt::Executor> workers_;
   std::shared_ptr<net::TlsContext> tls_;
 };

@@ -16,12 +16,19 @@ constexpr std::string_view kGitVersion = "v1.37.2";
 // What the documents are made from, with the map that keeps it alive.
 struct Served {
   ResourceMapPtr map;
+  RemoteApisPtr remote;
   std::vector<api::OpenApiVersion> versions;
+  std::vector<api::OpenApiPart> parts;  // of aggregated servers
 };
 
-Served servedNow(const Resources& resources) {
+Served servedNow(const Resources& resources, const RemoteApiTable& remote) {
   Served served;
   served.map = resources.current();
+  served.remote = remote.current();
+  for (const RemoteVersion& version : served.remote->versions)
+    if (version.documents && version.documents->openApiV2)
+      served.parts.push_back({concat("/apis/", version.service.group, "/", version.service.version, "/"),
+                              &version.documents->openApiV2->root});
   for (const ServedGroup& group : served.map->groups()) {
     for (const ServedVersion& version : group.versions) {
       api::OpenApiVersion& out = served.versions.emplace_back();
@@ -48,7 +55,26 @@ std::string hashOf(const Served& served, std::string_view name) {
           continue;
         text += concat(resource->info->plural, ' ', resource->custom ? resource->custom->definitionVersion() : "", '\n');
       }
+  if (name == "v2")
+    for (const RemoteVersion& version : served.remote->versions)
+      if (version.documents) text += concat(version.service.name, ' ', version.documents->openApiV2Hash, '\n');
   return hexEncode(pki::sha256(text));
+}
+
+// The aggregated server that has the v3 document of that name; null: it is ours, or nobody's.
+const RemoteVersion* remoteOf(const RemoteApis& remote, std::string_view name) {
+  for (const RemoteVersion& version : remote.versions)
+    if (version.documents && name == concat("apis/", version.service.group, "/", version.service.version) &&
+        version.documents->openApiV3.contains(std::string(name)))
+      return &version;
+  return nullptr;
+}
+
+// A server's own address of its document, said in ours: only the query, which is the content's hash, is its business.
+std::string remoteUrl(const RemoteVersion& version, const std::string& name) {
+  const std::string& url = version.documents->openApiV3.at(name);
+  size_t query = url.find('?');
+  return concat(kV3, '/', name, query == std::string::npos ? "" : url.substr(query));
 }
 
 constexpr std::string_view kJson = "application/json";
@@ -86,6 +112,11 @@ bool OpenApiEndpoint::serve(const ExchangePtr& exchange) {
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();
   bool v3 = path == kV3 || path.starts_with(concat(kV3, '/'));
   if (path != "/openapi/v2" && !v3) return false;
+  if (v3 && path != kV3) {
+    RemoteApisPtr remote = aggregator_.table().current();
+    if (const RemoteVersion* version = remoteOf(*remote, path.substr(kV3.size() + 1)))
+      return aggregator_.servePath(exchange, version->service, path, exchange->request().query);
+  }
   std::string_view form = formOf(*exchange, v3);
   if (form.empty()) {
     exchange->fail({Reason::NotAcceptable, "406: Not Acceptable\n\nAvailable representations: application/json", ErrorDetails{}});
@@ -101,21 +132,29 @@ bool OpenApiEndpoint::serve(const ExchangePtr& exchange) {
 }
 
 void OpenApiEndpoint::serveV2(Exchange& exchange, std::string_view form) {
-  Served served = servedNow(resources_);
+  Served served = servedNow(resources_, aggregator_.table());
   std::string etag = concat('"', hashOf(served, "v2"), '"');
   if (exchange.request().headers.get("if-none-match") == etag) return respond(exchange, "", form, etag, "");
   api::OpenApiInfo info{std::string(kGitVersion)};
-  std::string body = form == kJson ? api::openApiV2(served.versions, info) : api::openApiV2Protobuf(served.versions, info);
+  std::string body = form == kJson ? api::openApiV2(served.versions, info, served.parts)
+                                   : api::openApiV2Protobuf(served.versions, info, served.parts);
   respond(exchange, std::move(body), form, etag, "");
 }
 
 void OpenApiEndpoint::serveIndex(Exchange& exchange) {
-  Served served = servedNow(resources_);
+  Served served = servedNow(resources_, aggregator_.table());
   codec::Arena arena;
   Value paths = Value::map();
   for (const std::string& name : api::openApiV3Names(served.versions)) {
     Value entry = Value::map();
     entry.set(arena, "serverRelativeURL", Value::text(arena, concat(kV3, '/', name, "?hash=", hashOf(served, name))));
+    paths.set(arena, name, entry);
+  }
+  for (const RemoteVersion& version : served.remote->versions) {
+    std::string name = concat("apis/", version.service.group, "/", version.service.version);
+    if (!remoteOf(*served.remote, name)) continue;
+    Value entry = Value::map();
+    entry.set(arena, "serverRelativeURL", Value::text(arena, remoteUrl(version, name)));
     paths.set(arena, name, entry);
   }
   Value out = Value::map();
@@ -124,7 +163,7 @@ void OpenApiEndpoint::serveIndex(Exchange& exchange) {
 }
 
 void OpenApiEndpoint::serveV3(Exchange& exchange, const std::string& name) {
-  Served served = servedNow(resources_);
+  Served served = servedNow(resources_, aggregator_.table());
   std::vector<std::string> names = api::openApiV3Names(served.versions);
   if (std::ranges::find(names, name) == names.end()) return exchange.text(404, "404 page not found\n");
   std::string hash = hashOf(served, name), etag = concat('"', hash, '"');

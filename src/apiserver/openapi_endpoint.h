@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "api/openapi.h"
+#include "apiserver/aggregation/aggregator.h"
 #include "apiserver/exchange.h"
 #include "apiserver/resource_map.h"
 #include "rt/executor.h"
@@ -13,7 +14,8 @@ namespace skiff::apiserver {
 
 class OpenApiEndpoint {
  public:
-  OpenApiEndpoint(const Resources& resources, rt::Executor& workers) : resources_(resources), workers_(workers) {}
+  OpenApiEndpoint(const Resources& resources, Aggregator& aggregator, rt::Executor& workers)
+      : resources_(resources), aggregator_(aggregator), workers_(workers) {}
   // True when the path is one of these; it is answered then, now or later.
   bool serve(const ExchangePtr& exchange);
 
@@ -23,6 +25,7 @@ class OpenApiEndpoint {
   void serveV3(Exchange& exchange, const std::string& name);
 
   const Resources& resources_;
+  Aggregator& aggregator_;
   rt::Executor& workers_;
 };
 

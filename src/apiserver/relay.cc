@@ -65,7 +65,28 @@ net::Request relayedRequest(const Exchange& exchange, std::string path, std::str
   return request;
 }
 
-void relay(const ExchangePtr& exchange, net::HttpClient& client, net::Request request, const RelayError& onError) {
+std::shared_ptr<void> RelayGroup::add(std::shared_ptr<net::ResponseStream> stream) {
+  std::lock_guard lock(mutex_);
+  if (stopped_) {
+    stream->cancel();
+    return nullptr;
+  }
+  uint64_t id = ++next_;
+  streams_.emplace(id, std::move(stream));
+  return {this, [id](RelayGroup* group) {
+            std::lock_guard inner(group->mutex_);
+            group->streams_.erase(id);
+          }};
+}
+
+void RelayGroup::stop() {
+  std::lock_guard lock(mutex_);
+  stopped_ = true;
+  for (const auto& [id, stream] : streams_) stream->cancel();
+}
+
+void relay(const ExchangePtr& exchange, net::HttpClient& client, net::Request request, const RelayError& onError,
+           RelayGroup& group) {
   auto answer = client.stream(std::move(request), kHeaderTimeout);
   if (!answer.ok()) return exchange->fail(onError(answer.error()));
   net::ResponseStream& stream = **answer;
@@ -76,6 +97,7 @@ void relay(const ExchangePtr& exchange, net::HttpClient& client, net::Request re
   writer->begin(stream.status(), std::move(headers));
   // A client that goes away ends the backend's stream, and so this loop.
   std::shared_ptr<net::ResponseStream> shared(std::move(answer).value());
+  auto underWay = group.add(shared);
   auto room = std::make_shared<std::atomic<uint32_t>>(0);  // counts wakes: the client has read, or is gone
   auto wake = [room] {
     room->fetch_add(1);

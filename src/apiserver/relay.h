@@ -2,6 +2,9 @@
 // answer. Blocks until the answer is over; runs on a pool for such streams.
 #pragma once
 #include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
 #include <string>
 
 #include "apiserver/exchange.h"
@@ -12,9 +15,24 @@ namespace skiff::apiserver {
 // The request as it goes on: without headers of this connection, and without the caller's credentials, which are for us alone.
 net::Request relayedRequest(const Exchange& exchange, std::string path, std::string query, std::string_view host);
 
+// The answers that are under way on one pool, so that a server that stops need not wait for their ends. Thread safe.
+class RelayGroup {
+ public:
+  // Counts as under way until what is returned is dropped; cancelled at once after stop().
+  std::shared_ptr<void> add(std::shared_ptr<net::ResponseStream> stream);
+  void stop();
+
+ private:
+  std::mutex mutex_;  // guards everything below
+  bool stopped_ = false;
+  uint64_t next_ = 0;
+  std::map<uint64_t, std::shared_ptr<net::ResponseStream>> streams_;
+};
+
 // What the client is told when the server cannot be reached.
 using RelayError = std::function<Error(const Error&)>;
-void relay(const ExchangePtr& exchange, net::HttpClient& client, net::Request request, const RelayError& onError);
+void relay(const ExchangePtr& exchange, net::HttpClient& client, net::Request request, const RelayError& onError,
+           RelayGroup& group);
 // Of a request for an upgrade (exec over WebSocket or SPDY); both directions until both are over. On HTTP/1.1.
 void relayUpgrade(const ExchangePtr& exchange, net::HttpClient& client, net::Request request, const RelayError& onError);
 bool wantsUpgrade(const Exchange& exchange);

@@ -14,6 +14,7 @@ namespace skiff::apiserver {
 struct SecurityOptions {
   std::string clientCaPem;
   std::string requestHeaderCaPem;            // front proxy
+  std::vector<std::string> requestHeaderAllowedNames;  // common names of its certificates; empty: any of that CA
   std::vector<pki::JwtKey> serviceAccountKeys;  // the first signs
   std::string serviceAccountIssuer = "https://kubernetes.default.svc.cluster.local";
   std::vector<std::string> apiAudiences;     // default: the issuer

@@ -1,6 +1,8 @@
 #include "apiserver/server.h"
 
 #include "api/scalars.h"
+#include "apiserver/aggregation/aggregator.h"
+#include "apiserver/aggregation/authentication_config.h"
 #include "apiserver/bootstrap.h"
 #include "apiserver/cluster_reader.h"
 #include "apiserver/custom_resources.h"
@@ -51,9 +53,10 @@ class Server final : public ApiServer, public net::Handler {
         nodes_({options_.kubeletCaPem, options_.kubeletClientCert, options_.kubeletClientKey}, registry_),
         custom_(registry_, *writers_, webhookConverters(reader_)),
         flowSchemas_(registry_, *writers_),
+        aggregator_({options_.proxyClientCert, options_.proxyClientKey}, registry_, reader_),
         filters_(*authenticator_, *authorizer_, options_.security.anonymousHealth),
-        discovery_(resources_, concat(options_.advertiseAddress, ':', options_.port)),
-        openApi_(resources_, *writers_),
+        discovery_(resources_, aggregator_.table(), concat(options_.advertiseAddress, ':', options_.port)),
+        openApi_(resources_, aggregator_, *writers_),
         health_(*store_),
         rest_({&registry_, watches_.get(), writers_.get(), converters_.get(), authenticator_.get(), authorizer_.get(), &reader_,
                &options_.security, &nodes_}) {
@@ -62,6 +65,7 @@ class Server final : public ApiServer, public net::Handler {
       reader_.written(resource);
       custom_.written(resource, object, removed);
       flowSchemas_.written(resource, object, removed);
+      aggregator_.written(resource, object, removed);
     });
   }
   ~Server() override { stop(); }
@@ -71,7 +75,9 @@ class Server final : public ApiServer, public net::Handler {
     TRY(createBootstrapObjects(registry_, objects));
     TRY(publishSelf(registry_, options_.advertiseAddress, options_.port, objects));
     TRY(flowSchemas_.load());
-    return custom_.load();
+    TRY(publishAuthenticationConfig(registry_, options_.security));
+    TRY(custom_.load());
+    return aggregator_.start();
   }
 
   net::Handler& handler() override { return *this; }
@@ -79,6 +85,7 @@ class Server final : public ApiServer, public net::Handler {
   void stop() override {
     if (stopped_.exchange(true)) return;
     health_.stopping();
+    aggregator_.stop();
     converters_->stop();
     watches_->stop();
     nodes_.stop();
@@ -98,6 +105,7 @@ class Server final : public ApiServer, public net::Handler {
     };
     Status admitted = admit(*exchange);
     if (!admitted.ok()) return refuse(*exchange, admitted.error());
+    if (aggregator_.serve(exchange)) return;
     if (exchange->info.isResource) return rest_.serve(std::move(exchange));
     if (!openApi_.serve(exchange)) serveOther(*exchange);
   }
@@ -226,6 +234,7 @@ class Server final : public ApiServer, public net::Handler {
   NodeProxy nodes_;
   CustomResources custom_;
   FlowSchemaStatus flowSchemas_;
+  Aggregator aggregator_;
   Filters filters_;
   Discovery discovery_;
   OpenApiEndpoint openApi_;

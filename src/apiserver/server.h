@@ -18,6 +18,7 @@ struct ApiServerOptions {
   int port = 6443;
   std::vector<std::string> runtimeConfig;   // "resource.k8s.io/v1beta1=true", "api/all=true"
   std::string kubeletCaPem, kubeletClientCert, kubeletClientKey;  // for logs, exec, proxy
+  std::string proxyClientCert, proxyClientKey;  // shown to aggregated API servers
   const Clock* clock = &Clock::real();
 };
 

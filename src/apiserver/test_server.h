@@ -104,11 +104,10 @@ struct TestAnswer {
 
 class TestServer {
  public:
-  TestServer() {
+  explicit TestServer(ApiServerOptions options = {}) {
     auto opened = store::openStore({.sync = false, .inMemory = true});
     MUST(opened.ok());
     store = std::shared_ptr<store::Store>(std::move(opened).value());
-    ApiServerOptions options;
     auto created = ApiServer::create(std::move(options), store);
     if (!created.ok()) std::fprintf(stderr, "%s\n", created.error().message().c_str());
     MUST(created.ok());

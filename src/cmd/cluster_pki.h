@@ -2,6 +2,7 @@
 // front proxy, the key that signs service-account tokens, and a client certificate for each role.
 #pragma once
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
@@ -11,6 +12,9 @@
 #include "pki/x509.h"
 
 namespace skiff::cmd {
+
+// The common name of the front proxy's certificate: the one name that servers take its word from.
+inline constexpr std::string_view kFrontProxyName = "front-proxy-client";
 
 class ClusterPki {
  public:
@@ -24,11 +28,13 @@ class ClusterPki {
   Result<pki::Pair> serverCertificate(const std::string& name, std::vector<std::string> dnsNames,
                                       std::vector<std::string> ipAddresses) const;
   Result<pki::Pair> clientCertificate(const std::string& name, pki::Subject subject) const;
+  // Shown to aggregated API servers, by the front proxy's own CA.
+  Result<pki::Pair> frontProxyCertificate() const;
   // A kubeconfig of the client certificate of that name.
   Result<client::Config> clientConfig(const std::string& name, pki::Subject subject, const std::string& server) const;
 
  private:
-  Result<pki::Pair> keep(const std::string& name, const pki::IssueOptions& options) const;
+  Result<pki::Pair> keep(const pki::Pair& ca, const std::string& name, const pki::IssueOptions& options) const;
   std::string directory_;
   const Clock* clock_ = nullptr;
   pki::Pair ca_, frontProxyCa_;

@@ -175,7 +175,15 @@ Status fillFromPki(const std::string& dataDir, ControlPlaneOptions& plane) {
   auto pki = TRY(ClusterPki::open(dataDir + "/pki", Clock::real()));
   auto& security = plane.api.security;
   if (security.clientCaPem.empty()) security.clientCaPem = pki.ca().certificatePem;
-  if (security.requestHeaderCaPem.empty()) security.requestHeaderCaPem = pki.frontProxyCa().certificatePem;
+  if (security.requestHeaderCaPem.empty()) {
+    security.requestHeaderCaPem = pki.frontProxyCa().certificatePem;
+    security.requestHeaderAllowedNames = {std::string(kFrontProxyName)};
+  }
+  if (plane.api.proxyClientCert.empty()) {
+    auto frontProxy = TRY(pki.frontProxyCertificate());
+    plane.api.proxyClientCert = frontProxy.certificatePem;
+    plane.api.proxyClientKey = frontProxy.keyPem;
+  }
   if (security.serviceAccountKeys.empty()) security.serviceAccountKeys = pki.serviceAccountKeys();
   if (plane.serving.certificatePem.empty()) {
     auto serviceAddress = TRY(nthAddress(security.serviceCidr, 1));
@@ -191,12 +199,14 @@ Status fillFromPki(const std::string& dataDir, ControlPlaneOptions& plane) {
 }
 
 struct ApiServerFiles {
-  std::string cert, key, clientCa, requestHeaderCa, saKey, kubeletCa, kubeletCert, kubeletKey;
+  std::string cert, key, clientCa, requestHeaderCa, saKey, kubeletCa, kubeletCert, kubeletKey, proxyCert, proxyKey;
   Status read(ControlPlaneOptions& plane) const {
     TRY(readInto(cert, plane.serving.certificatePem));
     TRY(readInto(key, plane.serving.keyPem));
     TRY(readInto(clientCa, plane.api.security.clientCaPem));
     TRY(readInto(requestHeaderCa, plane.api.security.requestHeaderCaPem));
+    TRY(readInto(proxyCert, plane.api.proxyClientCert));
+    TRY(readInto(proxyKey, plane.api.proxyClientKey));
     TRY(readInto(kubeletCa, plane.api.kubeletCaPem));
     TRY(readInto(kubeletCert, plane.api.kubeletClientCert));
     TRY(readInto(kubeletKey, plane.api.kubeletClientKey));
@@ -224,6 +234,9 @@ int runApiServer(const Args& args) {
       .text("tls-private-key-file", &files.key, "its key")
       .text("client-ca-file", &files.clientCa, "CA of client certificates")
       .text("requestheader-client-ca-file", &files.requestHeaderCa, "CA of front proxies")
+      .list("requestheader-allowed-names", &security.requestHeaderAllowedNames, "common names of front proxies; default: any")
+      .text("proxy-client-cert-file", &files.proxyCert, "certificate shown to aggregated API servers")
+      .text("proxy-client-key-file", &files.proxyKey, "its key")
       .text("service-account-signing-key-file", &files.saKey, "key that signs service-account tokens")
       .text("service-account-issuer", &security.serviceAccountIssuer, "issuer of service-account tokens")
       .text("token-auth-file", &security.tokenFile, "static tokens")

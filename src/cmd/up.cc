@@ -77,6 +77,10 @@ Status Cluster::startControlPlane(const UpOptions& options) {
                                                    {"kube-apiserver-kubelet-client", {"system:masters"}}));
   plane.api.security.clientCaPem = pki_->ca().certificatePem;
   plane.api.security.requestHeaderCaPem = pki_->frontProxyCa().certificatePem;
+  plane.api.security.requestHeaderAllowedNames = {std::string(kFrontProxyName)};
+  auto frontProxy = TRY(pki_->frontProxyCertificate());
+  plane.api.proxyClientCert = frontProxy.certificatePem;
+  plane.api.proxyClientKey = frontProxy.keyPem;
   plane.api.security.serviceAccountKeys = pki_->serviceAccountKeys();
   plane.api.security.serviceCidr = options.serviceCidr;
   plane.api.security.tokenFile = options.tokenFile;

@@ -9,6 +9,7 @@
 #include "apiserver/aggregation/remote_apis.h"
 #include "apiserver/exchange.h"
 #include "apiserver/registry.h"
+#include "apiserver/relay.h"
 #include "rt/event_loop.h"
 #include "rt/executor.h"
 
@@ -53,6 +54,7 @@ class Aggregator {
   std::map<std::string, Watched, std::less<>> watched_;  // on the loop
   std::atomic<bool> syncPending_ = false, stopped_ = false;
   std::unique_ptr<rt::Executor> checkers_;
+  RelayGroup underWay_;
   std::unique_ptr<rt::Executor> streams_;
   rt::Thread thread_;  // last: it uses everything above
 };

@@ -52,6 +52,15 @@ void RemoteApiTable::remove(std::string_view name) {
   });
 }
 
+void RemoteApiTable::setAvailable(const ApiService& service, bool available) {
+  change([&](std::vector<RemoteVersion>& versions) {
+    auto found = byName(versions, service.name);
+    if (found == versions.end() || !found->service.sameTarget(service) || found->service.available == available) return false;
+    found->service.available = available;
+    return true;
+  });
+}
+
 void RemoteApiTable::documents(const ApiService& service, std::shared_ptr<const RemoteDocuments> documents) {
   change([&](std::vector<RemoteVersion>& versions) {
     auto found = byName(versions, service.name);

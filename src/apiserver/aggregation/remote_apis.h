@@ -32,6 +32,8 @@ class RemoteApiTable {
   // An APIService as it is now; local ones are forgotten. Documents stay as long as the server is the same.
   void put(const ApiService& service);
   void remove(std::string_view name);
+  // What a check has found, if the APIService is still the same.
+  void setAvailable(const ApiService& service, bool available);
   void documents(const ApiService& service, std::shared_ptr<const RemoteDocuments> documents);
 
  private:

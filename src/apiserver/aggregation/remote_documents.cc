@@ -2,6 +2,7 @@
 
 #include "base/strings.h"
 #include "codec/json.h"
+#include "pki/x509.h"
 
 namespace skiff::apiserver {
 namespace {
@@ -10,7 +11,7 @@ using codec::Arena;
 using codec::Value;
 
 constexpr milliseconds kDiscoveryTimeout{10000};
-constexpr milliseconds kOpenApiTimeout{60000};  // servers build the document when it is first asked for
+constexpr milliseconds kOpenApiTimeout{15000};  // servers build the document when it is first asked for
 // Beyond these sizes a document is no description of an API; upstream's own OpenAPI is 4 MiB.
 constexpr size_t kMaxDiscoveryBytes = 16 * 1024 * 1024;
 constexpr size_t kMaxOpenApiBytes = 64 * 1024 * 1024;
@@ -51,6 +52,25 @@ Result<codec::DocumentPtr> readResources(const ApiService& service, RemoteServer
   return codec::DocumentPtr(std::move(document));
 }
 
+void readOpenApiV2(RemoteDocuments& out, const ApiService& service, RemoteServers& servers, const RemoteDocuments* before) {
+  std::string_view known = before ? std::string_view(before->openApiV2Etag) : "";
+  auto answer = servers.get(service, "/openapi/v2", "application/json", kOpenApiTimeout, known);
+  if (!answer.ok()) return;
+  if (answer->status == 304 && before) {
+    out.openApiV2 = before->openApiV2;
+    out.openApiV2Hash = before->openApiV2Hash;
+    out.openApiV2Etag = before->openApiV2Etag;
+    return;
+  }
+  std::string text = bodyText(*answer);
+  if (answer->status != 200 || text.size() > kMaxOpenApiBytes) return;
+  auto document = codec::parseJsonDocument(text);
+  if (!document.ok()) return;
+  out.openApiV2 = std::move(document).value();
+  out.openApiV2Hash = hexEncode(pki::sha256(text));
+  out.openApiV2Etag = std::string(answer->headers.get("etag"));
+}
+
 Value kindOf(const Value& resource, const ApiService& service, Arena& arena) {
   auto orOwn = [](std::string_view said, std::string_view own) { return said.empty() ? own : said; };
   Value kind = Value::map();
@@ -69,7 +89,7 @@ void copyMembers(Value& to, const Value& from, std::initializer_list<std::string
 
 bool RemoteDocuments::sameAs(const RemoteDocuments& other) const {
   auto same = [](const codec::DocumentPtr& a, const codec::DocumentPtr& b) { return a && b ? a->root == b->root : a == b; };
-  return same(resources, other.resources) && same(openApiV2, other.openApiV2) && openApiV3 == other.openApiV3;
+  return same(resources, other.resources) && openApiV2Hash == other.openApiV2Hash && openApiV3 == other.openApiV3;
 }
 
 Value discoveryOf(const Value& resourceList, const ApiService& service, Arena& arena) {
@@ -96,11 +116,11 @@ Value discoveryOf(const Value& resourceList, const ApiService& service, Arena& a
   return out;
 }
 
-Result<std::shared_ptr<const RemoteDocuments>> readRemoteDocuments(const ApiService& service, RemoteServers& servers) {
+Result<std::shared_ptr<const RemoteDocuments>> readRemoteDocuments(const ApiService& service, RemoteServers& servers,
+                                                                   const RemoteDocuments* before) {
   auto out = std::make_shared<RemoteDocuments>();
   out->resources = TRY(readResources(service, servers));
-  auto v2 = readJson(service, servers, "/openapi/v2", "application/json", kOpenApiTimeout, kMaxOpenApiBytes);
-  if (v2.ok()) out->openApiV2 = std::move(v2).value();
+  readOpenApiV2(*out, service, servers, before);
   auto v3 = readJson(service, servers, "/openapi/v3", "application/json", kOpenApiTimeout, kMaxDiscoveryBytes);
   if (v3.ok())
     for (const codec::Member& path : (*v3)->root["paths"].members())

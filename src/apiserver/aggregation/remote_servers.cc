@@ -78,13 +78,14 @@ Result<std::shared_ptr<net::HttpClient>> RemoteServers::clientFor(const ApiServi
 }
 
 Result<net::Response> RemoteServers::get(const ApiService& service, std::string_view path, std::string_view accept,
-                                         milliseconds timeout) {
+                                         milliseconds timeout, std::string_view etag) {
   auto client = TRY(clientFor(service, Use::Requests));
   net::Request request;
   request.method = "GET";
   request.path = std::string(path);
   request.headers.set("host", serverNameOf(service));
   if (!accept.empty()) request.headers.set("accept", accept);
+  if (!etag.empty()) request.headers.set("if-none-match", etag);
   request.headers.set("user-agent", "kube-aggregator");
   tellUser(request, {"system:kube-aggregator", "", {"system:masters"}, {}});
   return client->call(std::move(request), timeout);

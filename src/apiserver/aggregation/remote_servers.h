@@ -24,7 +24,8 @@ class RemoteServers {
   enum class Use { Requests, Upgrades };  // upgrades exist on HTTP/1.1 only
   Result<std::shared_ptr<net::HttpClient>> clientFor(const ApiService& service, Use use);
   // A GET in the aggregator's own name. Answers of other statuses than 200 are handed out too.
-  Result<net::Response> get(const ApiService& service, std::string_view path, std::string_view accept, milliseconds timeout);
+  Result<net::Response> get(const ApiService& service, std::string_view path, std::string_view accept, milliseconds timeout,
+                            std::string_view etag = {});
 
  private:
   Options options_;

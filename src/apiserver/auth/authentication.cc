@@ -81,13 +81,15 @@ class CertificateAuthenticator final : public Authenticator {
 class FrontProxyAuthenticator final : public Authenticator {
  public:
   FrontProxyAuthenticator(const SecurityOptions& options)
-      : verifier_(options.requestHeaderCaPem, *options.clock) {}
+      : verifier_(options.requestHeaderCaPem, *options.clock), allowedNames_(options.requestHeaderAllowedNames) {}
 
   Found authenticate(const net::Request& request) override {
     std::optional<UserInfo> none;
     if (!verifier_.configured() || request.peer.certificateChain.empty()) return none;
     std::string_view name = request.headers.get("x-remote-user");
-    if (name.empty() || !verifier_.verify(request.peer.certificateChain).ok()) return none;
+    if (name.empty()) return none;
+    auto proxy = verifier_.verify(request.peer.certificateChain);
+    if (!proxy.ok() || !isAllowed(proxy->subject.commonName)) return none;
     UserInfo user;
     user.name = std::string(name);
     user.uid = std::string(request.headers.get("x-remote-uid"));
@@ -105,7 +107,11 @@ class FrontProxyAuthenticator final : public Authenticator {
   }
 
  private:
+  bool isAllowed(const std::string& name) const {
+    return allowedNames_.empty() || std::ranges::find(allowedNames_, name) != allowedNames_.end();
+  }
   ChainVerifier verifier_;
+  const std::vector<std::string> allowedNames_;
 };
 
 // Lines of "token,user,uid,"group1,group2"".
