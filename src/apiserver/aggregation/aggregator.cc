@@ -26,11 +26,6 @@ milliseconds retryAfter(int failures) {
   return std::min(kRecheck, kFirstRetry * (1 << std::min(failures - 1, 5)));
 }
 
-const UserInfo& serverUser() {
-  static const UserInfo kUser{"system:apiserver", "", {"system:masters"}, {}};
-  return kUser;
-}
-
 // True when the condition changed.
 bool setAvailable(Value& object, const Availability& availability, std::string_view now, Arena& arena) {
   std::string_view status = availability.available ? "True" : "False";
@@ -216,6 +211,7 @@ Status Aggregator::writeCondition(const std::string& name, const Availability& a
 void Aggregator::syncLocal() {
   if (syncPending_.exchange(true)) return;
   bool taken = checkers_->submit([this] {
+    std::lock_guard lock(syncMutex_);
     syncPending_ = false;
     syncLocalApiServices(registry_);
   });

@@ -53,6 +53,7 @@ class Aggregator {
   std::unique_ptr<rt::EventLoop> loop_;
   std::map<std::string, Watched, std::less<>> watched_;  // on the loop
   std::atomic<bool> syncPending_ = false, stopped_ = false;
+  std::mutex syncMutex_;  // one comparison of definitions and APIServices at a time: an older one may not overtake
   std::unique_ptr<rt::Executor> checkers_;
   RelayGroup underWay_;
   std::unique_ptr<rt::Executor> streams_;

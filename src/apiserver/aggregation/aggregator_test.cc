@@ -1,8 +1,12 @@
 // An aggregated API server behind this one, both whole: from the APIService to what clients see.
 #include <doctest/doctest.h>
 
+#include <cstdio>
+#include <fstream>
+
 #include "apiserver/aggregation/group_documents_for_test.h"
 #include "apiserver/test_server.h"
+#include "net/http_client.h"
 #include "net/server.h"
 #include "pki/x509.h"
 
@@ -34,6 +38,20 @@ struct Wardle : net::Handler {
     {
       std::lock_guard lock(mutex);
       asked.push_back(*request);
+    }
+    if (request->path.ends_with("/connect")) {
+      net::Headers headers;
+      headers.set("connection", "Upgrade");
+      headers.set("upgrade", request->headers.get("upgrade"));
+      (void)writer->upgrade(101, std::move(headers), [](std::unique_ptr<net::ByteStream> stream) {
+        char bytes[64];
+        for (;;) {
+          auto count = stream->read(bytes, sizeof bytes);
+          if (!count.ok() || *count == 0 || !stream->write({bytes, *count}).ok()) break;
+        }
+        stream->closeWrite();
+      }).ok();
+      return;
     }
     if (request->query == "watch=true") {
       writer->begin(200, {});
@@ -68,10 +86,11 @@ ApiServerOptions optionsFor(const Wardle& wardle) {
 }
 
 struct Fixture {
-  Wardle wardle;
-  TestServer server{optionsFor(wardle)};
+  Wardle& wardle;
+  TestServer server;
 
-  Fixture() {
+  explicit Fixture(Wardle& wardleServer) : Fixture(wardleServer, optionsFor(wardleServer)) {}
+  Fixture(Wardle& wardleServer, ApiServerOptions options) : wardle(wardleServer), server(std::move(options)) {
     MUST(server.call("POST", "/api/v1/namespaces", R"({"metadata":{"name":"wardle"}})").status == 201);
     MUST(server.call("POST", kApiService,
                      concat(R"({"metadata":{"name":"v1.wardle.example.com"},"spec":{"group":"wardle.example.com","version":"v1",)",
@@ -114,7 +133,8 @@ struct Fixture {
 }  // namespace
 
 TEST_CASE("the condition tells what is missing, step by step") {
-  Fixture f;
+  Wardle wardle;
+  Fixture f(wardle);
   CHECK(f.waitFor("False", "ServiceNotFound") == "service/api in \"wardle\" is not present");
   auto refused = f.server.call("GET", "/apis/wardle.example.com/v1/flunders");
   CHECK(refused.status == 503);
@@ -128,7 +148,8 @@ TEST_CASE("the condition tells what is missing, step by step") {
 }
 
 TEST_CASE("requests go on with the user in headers and the front proxy's certificate") {
-  Fixture f;
+  Wardle wardle;
+  Fixture f(wardle);
   f.reachServer();
   REQUIRE(f.waitFor("True", "Passed") == "all checks passed");
   f.server.user = {"ann", "7", {"dev", "ops"}, {{"scopes/x", {"a"}}}};
@@ -151,8 +172,47 @@ TEST_CASE("requests go on with the user in headers and the front proxy's certifi
   CHECK(watch->line() + "\n" == kFlunderEvent);
 }
 
+TEST_CASE("an upgraded connection is joined with the server's") {
+  Wardle wardle;
+  ApiServerOptions options = optionsFor(wardle);
+  std::string tokens = concat("/tmp/skiff-aggregator-test-", newUid());
+  std::ofstream(tokens) << "secret,ann,1,system:masters\n";
+  options.security.tokenFile = tokens;
+  Fixture f(wardle, options);
+  std::remove(tokens.c_str());
+  f.reachServer();
+  REQUIRE(f.waitFor("True", "Passed") == "all checks passed");
+  auto front = net::Server::start({.address = "127.0.0.1"}, f.server.server->handler());
+  REQUIRE(front.ok());
+  auto client = net::HttpClient::create({.endpoint = {.host = "127.0.0.1", .port = (*front)->port()}, .forceHttp1 = true});
+  net::Request request;
+  request.method = "GET";
+  request.path = "/apis/wardle.example.com/v1/namespaces/default/flunders/f/connect";
+  for (auto [name, value] : {std::pair("host", "a"), std::pair("authorization", "Bearer secret"), std::pair("connection", "Upgrade"),
+                             std::pair("upgrade", "websocket")})
+    request.headers.set(name, value);
+  net::Response answer;
+  auto stream = client->upgrade(std::move(request), &answer, std::chrono::seconds(10));
+  REQUIRE(stream.ok());
+  CHECK(answer.headers.get("upgrade") == "websocket");
+  CHECK(wardle.last("/apis/wardle.example.com/v1/namespaces/default/flunders/f/connect")->headers.get("x-remote-user") == "ann");
+  REQUIRE((*stream)->write("ping").ok());
+  char bytes[4];
+  size_t got = 0;
+  while (got < sizeof bytes) {
+    auto count = (*stream)->read(bytes + got, sizeof bytes - got);
+    REQUIRE(count.ok());
+    REQUIRE(*count > 0);
+    got += *count;
+  }
+  CHECK(std::string_view(bytes, got) == "ping");
+  (*stream)->close();
+  (*front)->stop(std::chrono::milliseconds(0));
+}
+
 TEST_CASE("discovery and OpenAPI show the group of another server") {
-  Fixture f;
+  Wardle wardle;
+  Fixture f(wardle);
   f.reachServer();
   REQUIRE(f.waitFor("True", "Passed") == "all checks passed");
   auto group = f.server.call("GET", "/apis/wardle.example.com");
@@ -179,7 +239,8 @@ TEST_CASE("discovery and OpenAPI show the group of another server") {
 }
 
 TEST_CASE("an APIService that is gone is served no more") {
-  Fixture f;
+  Wardle wardle;
+  Fixture f(wardle);
   f.reachServer();
   REQUIRE(f.waitFor("True", "Passed") == "all checks passed");
   REQUIRE(f.server.call("DELETE", concat(kApiService, "/v1.wardle.example.com")).status == 200);

@@ -32,10 +32,9 @@ Value wantedData(const SecurityOptions& options, Arena& arena) {
 }
 
 Status correct(Registry& registry, const Value& data) {
-  static const UserInfo kServer{"system:apiserver", "", {"system:masters"}, {}};
   std::vector<std::string> warnings;
   WriteCall call;
-  call.user = &kServer;
+  call.user = &serverUser();
   call.resource = registry.resources().current()->find("", "v1", "configmaps");
   call.ns = std::string(kNamespace);
   call.name = std::string(kName);

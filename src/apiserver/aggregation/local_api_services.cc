@@ -41,9 +41,8 @@ std::string apiServiceJson(const GroupVersion& served, std::string_view now) {
 }
 
 WriteCall callFor(const ServedPtr& resource, std::string name, std::vector<std::string>& warnings) {
-  static const UserInfo kServer{"system:apiserver", "", {"system:masters"}, {}};
   WriteCall call;
-  call.user = &kServer;
+  call.user = &serverUser();
   call.resource = resource;
   call.name = std::move(name);
   call.fieldManager = "kube-apiserver";
