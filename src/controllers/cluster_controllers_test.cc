@@ -13,6 +13,7 @@
 #include "controllers/testing.h"
 #include "controllers/volume_match.h"
 #include "gen/apps_v1.h"
+#include "gen/certificates_v1.h"
 #include "gen/policy_v1.h"
 
 namespace skiff::controllers {
@@ -250,6 +251,21 @@ TEST_CASE("a silent node becomes unknown, its pods unready, and it recovers") {
   REQUIRE(cluster.client->updateStatus(node).ok());
   REQUIRE(cluster.run(*controller).ok());
   CHECK(noExecuteTaints(cluster.get<Node>("n", "").spec.taints).empty());
+}
+
+TEST_CASE("a pod certificate request is kept for a quarter of an hour") {
+  using api::certificates::v1::PodCertificateRequest;
+  Cluster cluster;
+  auto controller = createPodCertificateCleaner(cluster.context);
+  cluster.createJson<PodCertificateRequest>(R"({"metadata":{"namespace":"ns","name":"r"}})");
+  cluster.clock.advance(std::chrono::minutes(14));
+  controller->queue().add("ns/r");
+  REQUIRE(cluster.run(*controller).ok());
+  CHECK(cluster.client->get<PodCertificateRequest>("ns", "r").ok());
+  cluster.clock.advance(std::chrono::minutes(1));
+  controller->queue().add("ns/r");
+  REQUIRE(cluster.run(*controller).ok());
+  CHECK(cluster.client->get<PodCertificateRequest>("ns", "r").failedWith(Reason::NotFound));
 }
 
 TEST_CASE("how long a pod stays with a NoExecute taint") {

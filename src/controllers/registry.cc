@@ -32,6 +32,7 @@ std::span<const RegistryEntry> registry() {
       {"certificatesigningrequest-approving-controller", createCsrApprovingController},
       {"certificatesigningrequest-signing-controller", createCsrSigningController},
       {"certificatesigningrequest-cleaner-controller", createCsrCleaningController},
+      {"podcertificaterequest-cleaner-controller", createPodCertificateCleaner},
       {"persistentvolume-binder-controller", createPersistentVolumeBinder},
       {"ephemeral-volume-controller", createEphemeralVolumeController},
       {"service-cidr-controller", createServiceCidrController},

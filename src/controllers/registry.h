@@ -45,6 +45,7 @@ std::unique_ptr<Controller> createClusterRoleAggregationController(Context&);
 std::unique_ptr<Controller> createCsrApprovingController(Context&);
 std::unique_ptr<Controller> createCsrSigningController(Context&);
 std::unique_ptr<Controller> createCsrCleaningController(Context&);
+std::unique_ptr<Controller> createPodCertificateCleaner(Context&);
 std::unique_ptr<Controller> createPersistentVolumeBinder(Context&);
 std::unique_ptr<Controller> createEphemeralVolumeController(Context&);
 std::unique_ptr<Controller> createServiceCidrController(Context&);

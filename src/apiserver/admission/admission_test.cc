@@ -24,9 +24,9 @@ struct Run {
     cluster.add("", "serviceaccounts", R"({"metadata":{"namespace":"ns","name":"default"},"automountServiceAccountToken":false})");
   }
 
-  Outcome create(std::string_view plural, std::string_view json, std::string_view ns = "ns") {
+  Outcome create(std::string_view plural, std::string_view json, std::string_view ns = "ns", std::string_view group = "") {
     auto document = *codec::parseJsonDocument(json);
-    const api::ResourceInfo* resource = api::findResource("", "v1", plural);
+    const api::ResourceInfo* resource = api::findResource(group, "v1", plural);
     REQUIRE(resource != nullptr);
     AdmissionRequest request{.user = &user, .resource = resource, .ns = ns, .object = &document->root, .arena = &document->arena, .warnings = &warnings};
     for (auto& plugin : plugins) {
@@ -109,6 +109,25 @@ TEST_CASE("pod security refuses and warns by the namespace's labels") {
   CHECK(run.create("pods", kPod).error == "");
   REQUIRE(run.warnings.size() == 1);
   CHECK(run.warnings[0].starts_with("would violate PodSecurity \"restricted:latest\": allowPrivilegeEscalation != false ("));
+}
+
+TEST_CASE("a node asks for certificates of its own pods only, as they are now") {
+  Run run;
+  run.user = {.name = "system:node:n1", .groups = {"system:nodes"}};
+  run.cluster.add("", "nodes", R"({"metadata":{"name":"n1","uid":"nu"}})");
+  run.cluster.add("", "serviceaccounts", R"({"metadata":{"namespace":"ns","name":"sa","uid":"su"}})");
+  run.cluster.add("", "pods", R"({"metadata":{"namespace":"ns","name":"p","uid":"pu"},"spec":{"nodeName":"n1","serviceAccountName":"sa"}})");
+  run.cluster.add("", "pods", R"({"metadata":{"namespace":"ns","name":"q","uid":"pu"},"spec":{"nodeName":"n2","serviceAccountName":"sa"}})");
+  const std::string fine = R"({"metadata":{"name":"r"},"spec":{"nodeName":"n1","nodeUID":"nu","podName":"p","podUID":"pu",)"
+                           R"("serviceAccountName":"sa","serviceAccountUID":"su"}})";
+  auto ask = [&](std::string_view from, std::string_view to) {
+    return run.create("podcertificaterequests", replaceAll(fine, from, to), "ns", "certificates.k8s.io").error;
+  };
+  CHECK(ask("", "") == "");
+  for (auto [from, to] : {std::pair{R"("n1")", R"("n2")"}, {R"("nu")", R"("x")"}, {R"("p")", R"("none")"}, {R"("p")", R"("q")"},
+                          {R"("pu")", R"("x")"}, {R"("sa")", R"("default")"}, {R"("su")", R"("x")"}}) {
+    CHECK_MESSAGE(ask(from, to) != "", from, " -> ", to);
+  }
 }
 
 TEST_CASE("a node writes only its own") {

@@ -9,6 +9,7 @@
 #include "apiserver/auth/fake_cluster.h"
 #include "apiserver/security.h"
 #include "apiserver/strategies/declared.h"
+#include "pki/x509.h"
 
 namespace skiff::apiserver {
 namespace {
@@ -59,6 +60,44 @@ TEST_CASE("wrong objects are refused in upstream's words") {
     CHECK_MESSAGE(message == expected, name, "\n got  ", message, "\n want ", expected);
   }
   CHECK(cases > 40);
+}
+
+TEST_CASE("a pod certificate projection names a signer, a key type, a lifetime and a path") {
+  const api::ResourceInfo& pods = *api::findResource("", "v1", "pods");
+  auto ask = [&](std::string_view projection) {
+    std::string message = messageOf(pods, concat(R"({"metadata":{"name":"p"},"spec":{"containers":[{"name":"c","image":"i"}],)",
+                                                 R"("volumes":[{"name":"v","projected":{"sources":[{"podCertificate":)", projection, "}]}}]}}"));
+    constexpr std::string_view kHead = R"(Pod "p" is invalid: spec.volumes[0].projected.sources[0].podCertificate)";
+    return message.starts_with(kHead) ? message.substr(kHead.size()) : message;
+  };
+  CHECK(ask(R"({"signerName":"a.b/c","keyType":"ED25519","keyPath":"k","maxExpirationSeconds":3600})") == "");
+  CHECK(ask(R"({"signerName":"a.b/c","keyType":"ED25519"})") ==
+        ": Required value: specify at least one of credentialBundlePath, keyPath, and certificateChainPath");
+  CHECK(ask(R"({"signerName":"a.b/c","keyType":"RSA1","keyPath":"k"})").starts_with(R"(.keyType: Unsupported value: "RSA1")"));
+  CHECK(ask(R"({"signerName":"c","keyType":"RSA3072","keyPath":"k"})").starts_with(R"(.signerName: Invalid value: "c": must be a fully)"));
+  CHECK(ask(R"({"signerName":"a.b/c","keyType":"RSA3072","keyPath":"../k"})") == R"(.keyPath: Invalid value: "../k": must not contain '..')");
+  for (const char* lifetime : {"3599", "7862401"}) {
+    CHECK(ask(concat(R"({"signerName":"a.b/c","keyType":"RSA3072","keyPath":"k","maxExpirationSeconds":)", lifetime, "}"))
+              .starts_with(concat(".maxExpirationSeconds: Invalid value: ", lifetime)));
+  }
+  CHECK(ask(R"({"signerName":"kubernetes.io/c","keyType":"RSA3072","keyPath":"k","maxExpirationSeconds":86401})")
+            .starts_with(".maxExpirationSeconds: Invalid value: 86401"));
+  CHECK(ask(R"({"signerName":"a.b/c","keyType":"RSA3072","keyPath":"k","userAnnotations":{"plain":"x"}})").starts_with(".userAnnotations: Invalid"));
+}
+
+TEST_CASE("a pod certificate request proves that its maker holds the key") {
+  const api::ResourceInfo& requests = *api::findResource("certificates.k8s.io", "v1", "podcertificaterequests");
+  auto ask = [&](const std::string& proof) {
+    return messageOf(requests, concat(R"({"metadata":{"name":"r"},"spec":{"signerName":"a.b/c","podName":"p","podUID":"u",)",
+                                      R"("serviceAccountName":"s","serviceAccountUID":"u","nodeName":"n","nodeUID":"u",)",
+                                      R"("maxExpirationSeconds":3600,"stubPKCS10Request":")", base64Encode(proof), "\"}}"));
+  };
+  std::string proof = *pki::newStubCsrDer(*pki::newKeyPem("ECDSAP256"));
+  CHECK(ask(proof) == "");
+  CHECK(ask(*pki::newStubCsrDer(pki::newRsaKeyPem(2048))).find("key must be one of") != std::string::npos);
+  proof.back() = char(proof.back() ^ 1);
+  CHECK(ask(proof).find("is not signed by its own key") != std::string::npos);
+  CHECK(ask("").find("spec.stubPKCS10Request: Required value") != std::string::npos);
 }
 
 }  // namespace
