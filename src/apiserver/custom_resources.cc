@@ -192,6 +192,8 @@ void CustomResources::removeInstances(const std::string& name) {
     ServedPtr resource = registry_.resources().current()->findAny(custom->group(), custom->plural());
     if (resource) {
       auto page = listPage(registry_, *resource, "", {});
+      if (!page.ok())  // objects that only a conversion webhook can read stay until that answers again
+        log::warn("Cannot list the instances of a deleted definition", {{"definition", name}, {"err", page.error().message()}});
       if (page.ok()) {
         std::vector<std::string> warnings;
         for (const api::ObjectPtr& item : page->items) {

@@ -195,7 +195,10 @@ class StoredObject final : public store::Attachment {
     std::lock_guard lock(mutex_);
     for (const auto& [info, object] : others_)
       if (info == form.info) return object;
-    return others_.emplace_back(form.info, api::Object::fromDocument(std::move(document), form.info->type)).second;
+    // Most objects are already what their definition wants: one copy of these is enough.
+    bool same = form.info->type == object_->type() && document->root == object_->root();
+    api::ObjectPtr made = same ? object_ : api::Object::fromDocument(std::move(document), form.info->type);
+    return others_.emplace_back(form.info, std::move(made)).second;
   }
 
  private:
