@@ -7,7 +7,7 @@
 namespace skiff::api {
 
 Object::Object(codec::DocumentPtr document, const TypeInfo* type)
-    : document_(std::move(document)), type_(type) {}
+    : document_(std::move(document)), type_(type), metadata_(&root()["metadata"]), labels_(&metadata()["labels"]) {}
 
 ObjectPtr Object::fromDocument(codec::DocumentPtr document, const TypeInfo* type) {
   return std::make_shared<const Object>(std::move(document), type);

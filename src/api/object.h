@@ -43,12 +43,12 @@ class Object {
 
   std::string_view apiVersion() const { return root()["apiVersion"].asString(); }
   std::string_view kind() const { return root()["kind"].asString(); }
-  const codec::Value& metadata() const { return root()["metadata"]; }
+  const codec::Value& metadata() const { return *metadata_; }
   std::string_view name() const { return metadata()["name"].asString(); }
   std::string_view ns() const { return metadata()["namespace"].asString(); }
   std::string_view uid() const { return metadata()["uid"].asString(); }
   std::string_view resourceVersion() const { return metadata()["resourceVersion"].asString(); }
-  const codec::Value& labels() const { return metadata()["labels"]; }
+  const codec::Value& labels() const { return *labels_; }
   std::string key() const;  // "namespace/name", or "name" when it has no namespace
 
   SharedBytes json() const;  // no trailing newline
@@ -72,6 +72,8 @@ class Object {
 
   codec::DocumentPtr document_;
   const TypeInfo* type_;
+  const codec::Value* metadata_;  // found once: selectors look at every object of a list
+  const codec::Value* labels_;
   mutable std::mutex mutex_;  // guards the forms below, each made once
   mutable SharedBytes json_;
   mutable size_t metadataFrom_ = 0, metadataSize_ = 0;  // in json_

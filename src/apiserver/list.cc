@@ -74,7 +74,7 @@ class PageReader {
 
  private:
   void take(api::ObjectPtr object) {
-    if (!options_.selects() || options_.matches(object->root())) page_.items.push_back(std::move(object));
+    if (!options_.selects() || options_.matches(*object)) page_.items.push_back(std::move(object));
   }
   void finish(std::string_view lastKey, const std::string& end) {
     std::string next = std::string(lastKey) + '\0';
@@ -183,10 +183,10 @@ constexpr std::string_view kPartialList = "PartialObjectMetadataList";
 
 // PartialObjectMetadata is an object's first field alone.
 Result<SharedBytes> metadataMessage(const api::ObjectPtr& item) {
-  std::string meta, message;
-  TRY(api::encodeProtobuf(item->metadata(), *api::findType("meta/v1", "ObjectMeta"), meta));
-  codec::writeBytesField(message, 1, meta);
-  return SharedBytes(std::move(message));
+  SharedBytes message = TRY(rawMessage(item));
+  codec::WireReader fields(message.view());
+  if (!fields.next() || fields.field() != 1) return internalError("an object's first field is not its metadata");
+  return message.slice(0, size_t(fields.bytes().data() + fields.bytes().size() - message.view().data()));
 }
 
 Result<std::vector<SharedBytes>> partialProtobufList(const ListPage& page, std::string_view metaVersion) {
@@ -276,7 +276,7 @@ Result<ListPage> listPage(const Registry& registry, const ServedResource& resour
     if (!record) return page;
     api::ObjectPtr object = TRY(servedObject(record, resource));
     page.revision = std::max(page.revision, record->modRevision());
-    if (options.matches(object->root())) page.items.push_back(std::move(object));
+    if (options.matches(*object)) page.items.push_back(std::move(object));
     return page;
   }
   return PageReader(registry, resource, options, prefix).read(std::move(from), at);

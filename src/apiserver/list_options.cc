@@ -93,10 +93,10 @@ Status readMatch(ListOptions& options, std::string_view match, ListPurpose purpo
 
 }  // namespace
 
-bool ListOptions::matches(const Value& object) const {
-  if (!labels.empty() && !labels.matches(object["metadata"]["labels"])) return false;
+bool ListOptions::matches(const api::Object& object) const {
+  if (!labels.empty() && !labels.matches(object.labels())) return false;
   for (const auto& requirement : fields.requirements())
-    if ((selectableText(object, requirement.field) == requirement.value) != requirement.equal) return false;
+    if ((selectableText(object.root(), requirement.field) == requirement.value) != requirement.equal) return false;
   return true;
 }
 

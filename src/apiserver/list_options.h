@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 
+#include "api/object.h"
 #include "api/selectors.h"
 #include "apiserver/query.h"
 #include "apiserver/resource_map.h"
@@ -25,7 +26,7 @@ struct ListOptions {
   std::optional<int64_t> timeoutSeconds;
 
   bool selects() const { return !labels.empty() || !fields.empty(); }
-  bool matches(const codec::Value& object) const;
+  bool matches(const api::Object& object) const;
 };
 
 enum class ListPurpose { List, Watch };

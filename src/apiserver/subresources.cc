@@ -405,7 +405,7 @@ void Rest::componentStatuses(Exchange& exchange) {
   auto options = parseListOptions(exchange.query, *exchange.resource, ListPurpose::List);
   if (!options.ok()) return exchange.fail(options.error());
   ListPage page;
-  if (options->matches(status->root())) page.items.push_back(status);
+  if (options->matches(*status)) page.items.push_back(status);
   respondList(exchange, std::move(page), now);
 }
 

@@ -393,8 +393,8 @@ void Session::sendEvent(const store::Event& event, const Converted& converted) {
                (now ? now : was)->name() == options_.exactName;
   if (!exact) return;
   bool all = !options_.selects();
-  after = now && (all || options_.matches(now->root()));
-  before = was && (all || options_.matches(was->root()));
+  after = now && (all || options_.matches(*now));
+  before = was && (all || options_.matches(*was));
   position_ = event.revision;
   if (after) return send(before ? WatchEvent::Type::Modified : WatchEvent::Type::Added, now);
   if (before) send(WatchEvent::Type::Deleted, hub_.deleted(was, event.revision));
