@@ -1,26 +1,11 @@
 #include "controllers/daemonset_logic.h"
 
 #include "base/strings.h"
+#include "client/node_selector.h"
 #include "controllers/taint_eviction.h"
 
 namespace skiff::controllers {
 namespace {
-
-using api::core::v1::NodeSelectorRequirement;
-
-bool matchesRequirement(const NodeSelectorRequirement& requirement, const std::string* value) {
-  const auto& values = requirement.values;
-  const std::string& op = requirement.operator_;
-  if (op == "Exists") return value != nullptr;
-  if (op == "DoesNotExist") return value == nullptr;
-  bool listed = value != nullptr && std::find(values.begin(), values.end(), *value) != values.end();
-  if (op == "In") return listed;
-  if (op == "NotIn") return !listed;
-  if (value == nullptr || values.size() != 1) return false;
-  auto left = parseInt(*value), right = parseInt(values[0]);
-  if (!left || !right) return false;
-  return op == "Gt" ? *left > *right : op == "Lt" && *left < *right;
-}
 
 bool hasNodeTerms(const api::core::v1::PodSpec& spec) {
   return spec.affinity && spec.affinity->nodeAffinity &&
@@ -28,28 +13,6 @@ bool hasNodeTerms(const api::core::v1::PodSpec& spec) {
 }
 
 }  // namespace
-
-bool matchesNodeTerm(const NodeSelectorTerm& term, const Node& node) {
-  if (term.matchExpressions.empty() && term.matchFields.empty()) return false;
-  for (const auto& requirement : term.matchExpressions) {
-    auto it = node.metadata.labels.find(requirement.key);
-    if (!matchesRequirement(requirement, it == node.metadata.labels.end() ? nullptr : &it->second)) return false;
-  }
-  for (const auto& requirement : term.matchFields)
-    if (!matchesRequirement(requirement, requirement.key == "metadata.name" ? &node.metadata.name : nullptr))
-      return false;
-  return true;
-}
-
-bool matchesNodeAffinity(const api::core::v1::PodSpec& spec, const Node& node) {
-  for (const auto& [key, value] : spec.nodeSelector) {
-    auto it = node.metadata.labels.find(key);
-    if (it == node.metadata.labels.end() || it->second != value) return false;
-  }
-  if (!hasNodeTerms(spec)) return true;
-  const auto& terms = spec.affinity->nodeAffinity->requiredDuringSchedulingIgnoredDuringExecution->nodeSelectorTerms;
-  return std::any_of(terms.begin(), terms.end(), [&](const auto& term) { return matchesNodeTerm(term, node); });
-}
 
 void addDaemonTolerations(api::core::v1::PodSpec& spec) {
   auto add = [&](std::string_view key, std::string_view effect) {
@@ -75,7 +38,7 @@ void addDaemonTolerations(api::core::v1::PodSpec& spec) {
 NodeVerdict judgeNode(const DaemonSet& ds, const Node& node) {
   api::core::v1::PodSpec spec = ds.spec.template_.spec;
   if (!spec.nodeName.empty() && spec.nodeName != node.metadata.name) return {};
-  if (!matchesNodeAffinity(spec, node)) return {};
+  if (!client::matchesNodeAffinity(spec, node)) return {};
   addDaemonTolerations(spec);
   NodeVerdict verdict{true, true};
   for (const Taint& taint : node.spec.taints) {

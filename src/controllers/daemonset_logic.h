@@ -12,10 +12,6 @@ using api::apps::v1::DaemonSet;
 using api::core::v1::Node;
 using api::core::v1::NodeSelectorTerm;
 
-bool matchesNodeTerm(const NodeSelectorTerm& term, const Node& node);
-// nodeSelector and required node affinity.
-bool matchesNodeAffinity(const api::core::v1::PodSpec& spec, const Node& node);
-
 // Should a pod be made for the node; may one that is there stay?
 struct NodeVerdict {
   bool shouldRun = false, shouldContinue = false;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/strings.h"
+#include "client/node_selector.h"
 #include "kubelet/container_config.h"
 #include "kubelet/resources.h"
 
@@ -22,16 +23,9 @@ Answer checkSysctls(const Pod& pod) {
   return std::nullopt;
 }
 
-Answer checkNodeSelector(const Pod& pod, const api::core::v1::Node* node) {
-  for (const auto& [key, value] : pod.spec.nodeSelector) {
-    bool fits = key == "kubernetes.io/os" ? value == "linux" : true;
-    if (node != nullptr) {
-      auto label = node->metadata.labels.find(key);
-      fits = label != node->metadata.labels.end() && label->second == value;
-    }
-    if (!fits) return Refusal{"NodeAffinity", "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector"};
-  }
-  return std::nullopt;
+Answer checkNodeAffinity(const Pod& pod, const api::core::v1::Node* node) {
+  if (node == nullptr || client::matchesNodeAffinity(pod.spec, *node)) return std::nullopt;
+  return Refusal{"NodeAffinity", "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector"};
 }
 
 struct HostPort {
@@ -114,7 +108,7 @@ Answer checkPressure(const Pod& pod, const std::optional<std::string>& scarce) {
 std::optional<Refusal> refusalOf(const Pod& pod, const AdmissionInputs& inputs) {
   if (auto no = checkPressure(pod, inputs.pressure)) return no;
   if (auto no = checkSysctls(pod)) return no;
-  if (auto no = checkNodeSelector(pod, inputs.node.get())) return no;
+  if (auto no = checkNodeAffinity(pod, inputs.node.get())) return no;
   if (auto no = checkHostPorts(pod, inputs.others)) return no;
   return checkResources(pod, inputs.others, *inputs.config);
 }

@@ -53,9 +53,6 @@ using Filters = std::vector<std::unique_ptr<Filter>>;
 Filters makeFilters(const PodInfo& pod, const Snapshot& snapshot);
 bool passesAll(const Filters& filters, const NodeInfo& node, Rejection* why);
 
-// Shared by plug-ins and by the daemon-like checks: node affinity and selector of a pod, and its tolerations.
-bool matchesNodeAffinity(const api::core::v1::Pod& pod, const api::core::v1::Node& node);
-bool matchesTerm(const api::core::v1::NodeSelectorTerm& term, const api::core::v1::Node& node);
 bool tolerates(const std::vector<api::core::v1::Toleration>& tolerations, const api::core::v1::Taint& taint);
 
 }  // namespace skiff::scheduler

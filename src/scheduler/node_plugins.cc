@@ -2,14 +2,13 @@
 #include <algorithm>
 
 #include "base/strings.h"
+#include "client/node_selector.h"
 #include "scheduler/plugins.h"
 
 namespace skiff::scheduler {
 namespace {
 
 using api::core::v1::Node;
-using api::core::v1::NodeSelectorRequirement;
-using api::core::v1::NodeSelectorTerm;
 using api::core::v1::Pod;
 using api::core::v1::Taint;
 using api::core::v1::Toleration;
@@ -57,7 +56,7 @@ struct TaintToleration final : Filter {
 struct NodeAffinity final : Filter {
   explicit NodeAffinity(const Pod& p) : pod(p) {}
   bool passes(const NodeInfo& node, Rejection* why) const override {
-    return matchesNodeAffinity(pod, *node.node) ||
+    return client::matchesNodeAffinity(pod.spec, *node.node) ||
            reject(why, "node(s) didn't match Pod's node affinity/selector", false);
   }
   const Pod& pod;
@@ -93,7 +92,7 @@ struct NodeAffinityScore final : Scorer {
   int64_t score(const NodeInfo& node) const override {
     int64_t sum = 0;
     for (const auto& term : affinity.preferredDuringSchedulingIgnoredDuringExecution)
-      if (matchesTerm(term.preference, *node.node)) sum += term.weight;
+      if (client::matchesTerm(term.preference, *node.node)) sum += term.weight;
     return sum;
   }
   void normalize(std::span<int64_t> scores) const override { scaleScores(scores, false); }
@@ -136,42 +135,7 @@ struct ImageLocality final : Scorer {
   int64_t nodeCount;
 };
 
-bool matchesRequirement(const NodeSelectorRequirement& want, const std::string* value) {
-  auto listed = [&] { return std::find(want.values.begin(), want.values.end(), *value) != want.values.end(); };
-  if (want.operator_ == "In") return value && listed();
-  if (want.operator_ == "NotIn") return !value || !listed();
-  if (want.operator_ == "Exists") return value != nullptr;
-  if (want.operator_ == "DoesNotExist") return value == nullptr;
-  if (!value || want.values.empty()) return false;
-  auto have = parseInt(*value), bound = parseInt(want.values.front());
-  if (!have || !bound) return false;
-  return want.operator_ == "Gt" ? *have > *bound : want.operator_ == "Lt" && *have < *bound;
-}
-
 }  // namespace
-
-bool matchesTerm(const NodeSelectorTerm& term, const Node& node) {
-  if (term.matchExpressions.empty() && term.matchFields.empty()) return false;  // an empty term matches nothing
-  for (const auto& want : term.matchExpressions) {
-    auto it = node.metadata.labels.find(want.key);
-    if (!matchesRequirement(want, it == node.metadata.labels.end() ? nullptr : &it->second)) return false;
-  }
-  return std::all_of(term.matchFields.begin(), term.matchFields.end(), [&](const auto& want) {
-    return want.key == "metadata.name" && matchesRequirement(want, &node.metadata.name);
-  });
-}
-
-bool matchesNodeAffinity(const Pod& pod, const Node& node) {
-  for (const auto& [key, value] : pod.spec.nodeSelector) {
-    auto it = node.metadata.labels.find(key);
-    if (it == node.metadata.labels.end() || it->second != value) return false;
-  }
-  if (!pod.spec.affinity || !pod.spec.affinity->nodeAffinity) return true;
-  const auto& required = pod.spec.affinity->nodeAffinity->requiredDuringSchedulingIgnoredDuringExecution;
-  if (!required) return true;
-  const auto& terms = required->nodeSelectorTerms;
-  return std::any_of(terms.begin(), terms.end(), [&](const auto& term) { return matchesTerm(term, node); });
-}
 
 bool tolerates(const std::vector<Toleration>& tolerations, const Taint& taint) {
   return std::any_of(tolerations.begin(), tolerations.end(), [&](const Toleration& t) {

@@ -3,6 +3,7 @@
 #include <limits>
 #include <unordered_map>
 
+#include "client/node_selector.h"
 #include "gen/meta_v1.h"
 #include "scheduler/plugins.h"
 
@@ -37,7 +38,7 @@ api::LabelSelector selectorOf(const TopologySpreadConstraint& spec, const PodInf
 
 // May pods on this node count, by the constraint's inclusion policies?
 bool included(const TopologySpreadConstraint& spec, const PodInfo& pod, const NodeInfo& node) {
-  if (spec.nodeAffinityPolicy.value_or("Honor") == "Honor" && !matchesNodeAffinity(*pod.pod, *node.node)) return false;
+  if (spec.nodeAffinityPolicy.value_or("Honor") == "Honor" && !client::matchesNodeAffinity(pod.pod->spec, *node.node)) return false;
   if (spec.nodeTaintsPolicy.value_or("Ignore") != "Honor") return true;
   return std::all_of(node.node->spec.taints.begin(), node.node->spec.taints.end(), [&](const auto& taint) {
     return taint.effect == "PreferNoSchedule" || tolerates(pod.pod->spec.tolerations, taint);
