@@ -1,5 +1,7 @@
 #include "proxy/service_ports.h"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 #include <map>
 
@@ -17,7 +19,11 @@ struct Candidate {
   bool ready, local;
 };
 
-bool isIpv4(std::string_view address) { return !address.empty() && address.find(':') == address.npos; }
+// "None", the address of a headless service, is none.
+bool isIpv4(const std::string& address) {
+  in_addr parsed{};
+  return ::inet_pton(AF_INET, address.c_str(), &parsed) == 1;
+}
 
 // Endpoints of one service port in all slices of the service.
 std::vector<Candidate> candidatesOf(const ServicePort& port, const std::vector<SlicePtr>& slices,
