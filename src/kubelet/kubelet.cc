@@ -50,8 +50,8 @@ class Kubelet : public client::Role {
     TRY(server_->start());
     node_->setPort(server_->port());
     TRY(node_->registerNode());
-    node_->start();
     setUpNetwork();
+    node_->start();
     probes_->start();
     workers_->start();
     events_->start();
@@ -194,8 +194,10 @@ class Kubelet : public client::Role {
       }
       node_->setNetworkReady(true);
     };
-    if (!config_.options.podCidr.empty()) {
-      configure(config_.options.podCidr);
+    // A node that was here before has its network before it says that it is ready: it never seems lost by a restart.
+    for (const std::string& cidr : {config_.options.podCidr, node_->knownPodCidr()}) {
+      if (cidr.empty()) continue;
+      configure(cidr);
       return;
     }
     networkThread_ = rt::Thread("kubelet-network", [this, configure] {

@@ -199,6 +199,7 @@ Status NodeAgent::registerNode() {
     return !same;
   });
   if (!updated.ok()) return std::move(updated).error();
+  podCidr_ = updated->spec.podCIDR;
   reportedAt_ = {};
   return okStatus();
 }

@@ -36,6 +36,7 @@ class NodeAgent {
   void setPort(uint16_t port) { port_ = port; }
   // Blocks until the node has a podCIDR, or the stop.
   std::string awaitPodCidr();
+  const std::string& knownPodCidr() const { return podCidr_; }  // when the node was registered; or ""
 
  private:
   api::core::v1::NodeStatus currentStatus(const api::core::v1::NodeStatus& before);
@@ -47,6 +48,7 @@ class NodeAgent {
   client::Client& api_;
   cri::Client& runtime_;
   rt::StopSignal stop_;
+  std::string podCidr_;
   std::atomic<bool> networkReady_{false}, memoryPressure_{false}, diskPressure_{false};
   std::atomic<uint16_t> port_{0};
   std::mutex mutex_;  // guards what follows; held over the API call, so that reports do not overtake each other

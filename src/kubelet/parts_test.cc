@@ -28,6 +28,13 @@ TEST_CASE("probe results tip only at their thresholds") {
   CHECK_FALSE(liveness.failedForGood());
   CHECK(liveness.record(false));
   CHECK(liveness.failedForGood());
+  ProbeState adopted(ProbeKind::Readiness, 1, 2);
+  adopted.resume();
+  CHECK(adopted.result());
+  CHECK_FALSE(adopted.record(false));  // one failure is not yet enough
+  CHECK(adopted.result());
+  CHECK(adopted.record(false));
+  CHECK_FALSE(adopted.result());
   ProbeState readiness(ProbeKind::Readiness, 2, 1);
   CHECK_FALSE(readiness.result());
   CHECK_FALSE(readiness.record(true));

@@ -50,6 +50,8 @@ void PodWorkers::podChanged(PodPtr pod) {
     auto& entry = entries_[uid];
     if (!entry) entry = std::make_shared<Entry>();
     entry->pod = std::move(pod);
+    bool newer = parseUint(entry->pod->metadata.resourceVersion).value_or(0) > entry->written;
+    if (entry->hasStatus && newer && isOverwritten(entry->pod->status, entry->status)) entry->apiStatus = entry->pod->status;
     grace = gracePeriodSeconds(*entry->pod);
     if (entry->killGrace && entry->pod->metadata.deletionTimestamp && grace < *entry->killGrace && entry->runtime) {
       entry->killGrace = grace;
@@ -82,7 +84,7 @@ void PodWorkers::mirrorSeen(const std::string& uid, const PodPtr& mirror) {
     auto it = entries_.find(uid);
     if (it == entries_.end()) return;
     if (it->second->hasStatus && statusPatch(*mirror, mirror->status, it->second->status).empty()) return;
-    it->second->mirrorStatus = mirror->status;
+    it->second->apiStatus = mirror->status;
   }
   request(uid);
 }
@@ -337,7 +339,7 @@ Status PodWorkers::publish(Entry& entry, Pod& pod, const RuntimePod& runtime, bo
   {
     std::lock_guard lock(mutex_);
     before = entry.hasStatus ? entry.status : entry.pod->status;
-    if (entry.mirrorStatus) before = *std::exchange(entry.mirrorStatus, std::nullopt);
+    if (entry.apiStatus) before = *std::exchange(entry.apiStatus, std::nullopt);
   }
   if (isTerminal(status) && runtime.anyRunning()) {
     // Succeeded and Failed promise that nothing runs any more: sidecars and late containers end first.
@@ -345,9 +347,10 @@ Status PodWorkers::publish(Entry& entry, Pod& pod, const RuntimePod& runtime, bo
     status.reason = before.reason;
     status.message = before.message;
   }
-  if (!gone) TRY(d_.statuses.publish(pod, before, status));
+  uint64_t written = gone ? 0 : TRY(d_.statuses.publish(pod, before, status));
   pod.status = status;  // the rest of the pass goes on from here
   std::lock_guard lock(mutex_);
+  entry.written = std::max(entry.written, written);
   entry.status = std::move(status);
   entry.hasStatus = true;
   return okStatus();

@@ -71,7 +71,8 @@ class PodWorkers {
     std::shared_ptr<const RuntimePod> runtime;
     PodStatus status;
     std::set<std::string> endedIds;
-    std::optional<PodStatus> mirrorStatus;  // what the API shows of a static pod, when just seen
+    std::optional<PodStatus> apiStatus;  // what the API shows, where it is not our last word: the next write starts there
+    uint64_t written = 0;                // the resourceVersion of our last word
     std::optional<int64_t> killGrace;  // that the running termination uses
     std::optional<std::string> evicted;  // why
     // The worker's own: touched only while the queue has given it the key.

@@ -15,6 +15,16 @@ const api::Box<api::core::v1::Probe>& probeOf(const Container& c, ProbeKind kind
   return kind == ProbeKind::Liveness ? c.livenessProbe : kind == ProbeKind::Readiness ? c.readinessProbe : c.startupProbe;
 }
 
+// Does the API know this very run of the container as ready, or started? Then a restart of the kubelet changes nothing:
+// taking it out of its services until the next probe would drop their traffic.
+bool passedBefore(const Pod& pod, const RuntimeContainer& now, ProbeKind kind) {
+  for (const auto* statuses : {&pod.status.containerStatuses, &pod.status.initContainerStatuses})
+    for (const auto& status : *statuses)
+      if (status.containerID.ends_with(concat("/", now.id)))
+        return kind == ProbeKind::Readiness ? status.ready : kind == ProbeKind::Startup && status.started.value_or(false);
+  return false;
+}
+
 }  // namespace
 
 struct ProbeManager::Worker {
@@ -74,6 +84,7 @@ void ProbeManager::update(const PodPtr& pod, const RuntimePod& runtime, const st
       worker->containerId = now->id;
       worker->podIp = podIp;
       worker->startedAt = fromNanos(now->startedAt);
+      if (passedBefore(*pod, *now, probe)) worker->state.resume();
       auto wait = worker->startedAt + seconds(worker->probe.initialDelaySeconds) - clock_.now();
       due_.emplace(clock_.steadyNow() + std::max(microseconds(0), wait), worker);
     }

@@ -37,6 +37,8 @@ class ProbeState {
     decided_ = true;
     return changed;
   }
+  // A run of the container that had passed before the kubelet restarted: it counts as passed until it fails.
+  void resume() { result_ = decided_ = true; }
   bool result() const { return result_; }
   bool failedForGood() const { return decided_ && !result_; }
   bool decided() const { return decided_; }

@@ -55,17 +55,26 @@ std::string statusPatch(const Pod& pod, const PodStatus& before, const PodStatus
   return codec::toJson(patch);
 }
 
-Status StatusManager::publish(const Pod& pod, const PodStatus& before, const PodStatus& now) {
+bool isOverwritten(const PodStatus& inApi, const PodStatus& ours) {
+  return std::any_of(ours.conditions.begin(), ours.conditions.end(), [&](const auto& own) {
+    return isOwn(own) && std::any_of(inApi.conditions.begin(), inApi.conditions.end(), [&](const auto& other) {
+             return other.type == own.type && other.status != own.status;
+           });
+  });
+}
+
+Result<uint64_t> StatusManager::publish(const Pod& pod, const PodStatus& before, const PodStatus& now) {
   std::string patch = statusPatch(pod, before, now);
-  if (patch.empty()) return okStatus();
+  if (patch.empty()) return 0;
   auto done = api_.patch<Pod>(pod.metadata.namespace_, pod.metadata.name, client::PatchType::StrategicMerge,
                               std::move(patch), {.subresource = "status"});
-  if (done.ok() || done.failedWith(Reason::NotFound)) return okStatus();
+  if (done.ok()) return parseUint(done->metadata.resourceVersion).value_or(0);
+  if (done.failedWith(Reason::NotFound)) return 0;
   if (done.failedWith(Reason::Conflict) && !isStaticPod(pod)) {
     // Either the pod is another by now, or writers were in each other's way: only the first is an end.
     auto current = api_.get<Pod>(pod.metadata.namespace_, pod.metadata.name);
     if (current.failedWith(Reason::NotFound) || (current.ok() && current->metadata.uid != pod.metadata.uid))
-      return okStatus();
+      return 0;
   }
   return std::move(done).error();
 }
