@@ -52,8 +52,7 @@ bool isCrossed(const Threshold& threshold, const Levels& levels) {
   auto it = levels.find(threshold.signal);
   if (it == levels.end() || it->second.capacity <= 0) return false;
   const Level& level = it->second;
-  const int64_t least = threshold.percent ? level.capacity / 100 * *threshold.percent : threshold.amount;
-  return level.available < least;
+  return level.available < threshold.of(level.capacity);
 }
 
 void Pressure::note(bool crossed, SteadyTime now) {
@@ -82,9 +81,8 @@ void rankForEviction(std::vector<Candidate>& pods) {
 
 std::string evictionMessage(const Threshold& threshold, const Level& level, const Candidate& victim) {
   const bool inodes = threshold.resource() == "inodes";
-  const int64_t least = threshold.percent ? level.capacity / 100 * *threshold.percent : threshold.amount;
   auto amount = [&](int64_t value) { return inodes ? std::to_string(value) : bytesText(value); };
-  std::string out = concat("The node was low on resource: ", threshold.resource(), ". Threshold quantity: ", amount(least),
+  std::string out = concat("The node was low on resource: ", threshold.resource(), ". Threshold quantity: ", amount(threshold.of(level.capacity)),
                            ", available: ", amount(level.available), ". ");
   for (const auto& [name, usage] : victim.containers) {
     const Container* container = nullptr;

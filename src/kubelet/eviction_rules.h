@@ -19,6 +19,7 @@ struct Threshold {
   std::optional<int> percent;    // of the capacity; else:
   int64_t amount = 0;
   // The resource that people name and whose usage ranks the pods.
+  int64_t of(int64_t capacity) const { return percent ? capacity / 100 * *percent : amount; }
   std::string_view resource() const;  // memory, ephemeral-storage, inodes
   bool isMemory() const { return signal == "memory.available"; }
 };

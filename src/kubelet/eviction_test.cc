@@ -2,6 +2,7 @@
 
 #include "kubelet/eviction_rules.h"
 #include "kubelet/kubelet.h"
+#include "kubelet/node_agent.h"
 #include "kubelet/test_util.h"
 
 namespace skiff::kubelet {
@@ -44,6 +45,15 @@ TEST_CASE("a threshold is crossed below its value, never by a signal that is not
   CHECK_FALSE(isCrossed(all[1], {{"nodefs.available", {100, 1000}}}));
   CHECK_FALSE(isCrossed(all[1], {}));
   CHECK_FALSE(isCrossed(all[1], {{"nodefs.available", {0, 0}}}));
+}
+
+TEST_CASE("what lies below the thresholds is not allocatable") {
+  std::map<std::string, api::Quantity> capacity{{"memory", api::Quantity::of(1 << 30)}, {"ephemeral-storage", api::Quantity::of(1000)}, {"cpu", api::Quantity::of(2)}};
+  auto out = nodeAllocatable(capacity, *parseThresholds(kDefaultEvictionHard));
+  CHECK(out["memory"].value() == (1 << 30) - 100 * 1024 * 1024);
+  CHECK(out["ephemeral-storage"].value() == 900);
+  CHECK(out["cpu"].value() == 2);
+  CHECK(nodeAllocatable(capacity, {})["memory"].value() == 1 << 30);
 }
 
 TEST_CASE("a pressure stays for five minutes after it was last seen") {

@@ -41,11 +41,11 @@ class Kubelet : public client::Role {
     auto capacity = nodeCapacity(options.rootDir, options.maxPods);
     config_.memoryBytes = capacity["memory"].value();
     config_.milliCpu = capacity["cpu"].milliValue();
-    config_.allocatable = nodeAllocatable(capacity);
-    auto thresholds = TRY(parseThresholds(options.evictionHard));
+    config_.thresholds = TRY(parseThresholds(options.evictionHard));
+    config_.allocatable = nodeAllocatable(capacity, config_.thresholds);
     TRY(ensureServingCertificate());
     TRY(startRuntime());
-    makeParts(std::move(thresholds));
+    makeParts();
     TRY(cgroups_->ensureTop(config_.milliCpu));
     TRY(server_->start());
     node_->setPort(server_->port());
@@ -136,7 +136,7 @@ class Kubelet : public client::Role {
     return okStatus();
   }
 
-  void makeParts(std::vector<Threshold> thresholds) {
+  void makeParts() {
     auto& options = config_.options;
     api_ = std::make_shared<client::Client>(options.transport, "kubelet");
     recorder_ = client::EventRecorder::create(api_, "kubelet", options.nodeName);
@@ -171,7 +171,7 @@ class Kubelet : public client::Role {
         EvictionManager::Deps{config_, *cri_, *workers_, *volumes_,
                               [this](bool memory, bool disk) { node_->setPressure(memory, disk); },
                               [this] { removeUnusedImages(*cri_, config_.options.pauseImage); }},
-        std::move(thresholds));
+        config_.thresholds);
     static_ = std::make_unique<StaticPods>(
         config_, *api_,
         StaticPods::Handler{[this](PodPtr pod) { workers_->podChanged(std::move(pod)); },

@@ -24,7 +24,6 @@ constexpr seconds kHeartbeat{10};
 constexpr int32_t kLeaseSeconds = 40;
 constexpr seconds kStatusEvery{300};
 constexpr size_t kMaxImages = 50;  // in the status
-constexpr int64_t kEvictionMemory = 100 * 1024 * 1024;
 
 std::string fileLine(const std::string& path) { return std::string(trim(readFile(path).valueOr(""))); }
 
@@ -96,14 +95,19 @@ std::map<std::string, api::Quantity> nodeCapacity(const std::string& rootDir, in
   return out;
 }
 
-std::map<std::string, api::Quantity> nodeAllocatable(const std::map<std::string, api::Quantity>& capacity) {
+std::map<std::string, api::Quantity> nodeAllocatable(const std::map<std::string, api::Quantity>& capacity,
+                                                     const std::vector<Threshold>& thresholds) {
   auto out = capacity;
   using Format = api::Quantity::Format;
-  if (auto it = out.find("memory"); it != out.end())
-    it->second = api::Quantity::of(std::max<int64_t>(0, it->second.value() - kEvictionMemory), Format::BinarySI);
-  // A tenth stays free: the point at which disk pressure would begin.
-  if (auto it = out.find("ephemeral-storage"); it != out.end())
-    it->second = api::Quantity::of(it->second.value() / 10 * 9, Format::DecimalSI);
+  auto reserve = [&](std::string_view signal, const char* resource, Format format) {
+    auto whole = out.find(resource);
+    if (whole == out.end()) return;
+    const int64_t bytes = whole->second.value();
+    for (const auto& t : thresholds)
+      if (t.signal == signal) whole->second = api::Quantity::of(std::max<int64_t>(0, bytes - t.of(bytes)), format);
+  };
+  reserve("memory.available", "memory", Format::BinarySI);
+  reserve("nodefs.available", "ephemeral-storage", Format::DecimalSI);
   return out;
 }
 
@@ -128,7 +132,7 @@ NodeStatus NodeAgent::currentStatus(const NodeStatus& before) {
   NodeStatus out;
   const auto now = config_.clock->now();
   out.capacity = nodeCapacity(config_.options.rootDir, config_.options.maxPods);
-  out.allocatable = nodeAllocatable(out.capacity);
+  out.allocatable = nodeAllocatable(out.capacity, config_.thresholds);
   for (const auto& ip : config_.nodeIps) out.addresses.push_back({"InternalIP", ip});
   out.addresses.push_back({"Hostname", config_.options.nodeName});
   out.daemonEndpoints.kubeletEndpoint.Port = port_;

@@ -17,7 +17,8 @@ inline constexpr std::string_view kKubeletVersion = "v1.37.2";
 
 // From /proc and the file system.
 std::map<std::string, api::Quantity> nodeCapacity(const std::string& rootDir, int maxPods);
-std::map<std::string, api::Quantity> nodeAllocatable(const std::map<std::string, api::Quantity>& capacity);
+std::map<std::string, api::Quantity> nodeAllocatable(const std::map<std::string, api::Quantity>& capacity,
+                                                     const std::vector<Threshold>& thresholds);
 api::core::v1::NodeSystemInfo nodeSystemInfo(std::string_view runtimeName, std::string_view runtimeVersion);
 int64_t memInfoBytes(std::string_view name);  // "MemTotal:" of /proc/meminfo; 0: not there
 std::string machineArchitecture();  // "amd64"

@@ -11,6 +11,7 @@
 #include "client/events.h"
 #include "gen/core_v1.h"
 #include "kubelet/cri.h"
+#include "kubelet/eviction_rules.h"
 #include "kubelet/kubelet.h"
 
 namespace skiff::kubelet {
@@ -21,6 +22,7 @@ struct NodeConfig {
   int64_t memoryBytes = 0;
   int64_t milliCpu = 0;
   std::map<std::string, api::Quantity> allocatable;
+  std::vector<Threshold> thresholds;  // of eviction: what lies below them is nobody's to ask for
   const Clock* clock = &Clock::real();
 
   std::string podsDir() const { return options.rootDir + "/pods"; }
