@@ -80,6 +80,7 @@ struct NodeProxy::Target {
   bool empty = false;  // nothing to ask: 204 (log of a pod that has no node)
   bool kubelet = true;  // show our client certificate
   std::string redirect;  // instead of asking: where the client shall go
+  std::string prefix;    // of a proxied path: what stands before the backend's own
 };
 
 NodeProxy::NodeProxy(Options options, Registry& registry)
@@ -210,7 +211,8 @@ Result<NodeProxy::Target> NodeProxy::proxyTarget(Exchange& exchange) {
   auto name = splitProxyName(info.parts[1]);
   if (!name) return badRequest(concat("invalid ", info.resource, " request ", quoted(info.parts[1])));
   std::string_view raw = exchange.request().path;
-  std::string tail(backendPath(raw, info.ns.empty() ? 5 : 7));  // /api/v1/nodes/n/proxy, /api/v1/namespaces/x/pods/p/proxy
+  std::string_view below = backendPath(raw, info.ns.empty() ? 5 : 7);  // /api/v1/nodes/n/proxy, /api/v1/namespaces/x/pods/p/proxy
+  std::string tail(below);
   Target target;
   if (tail.empty() && (exchange.request().method == "GET" || exchange.request().method == "HEAD")) {
     // Relative links of the backend's front page only work below a path that ends in a slash.
@@ -237,6 +239,7 @@ Result<NodeProxy::Target> NodeProxy::proxyTarget(Exchange& exchange) {
         if (!port && !container["ports"].empty()) port = uint64_t(container["ports"].at(0)["containerPort"].asInt());
     target.port = uint16_t(port.value_or(80));
   }
+  target.prefix = std::string(raw.substr(0, raw.size() - below.size()));
   target.path = std::move(tail);
   target.query = exchange.request().query;
   return target;
@@ -306,7 +309,14 @@ void NodeProxy::forward(const ExchangePtr& exchange, const Target& target) {
     if (upgrade) return internalError(concat("error dialing backend: ", error.message()));
     return kubelet ? internalError(error.message()) : backendError(error);
   };
-  upgrade ? relayUpgrade(exchange, *client, std::move(request), told) : relay(exchange, *client, std::move(request), told, streams_);
+  if (upgrade) return relayUpgrade(exchange, *client, std::move(request), told);
+  if (target.prefix.empty()) return relay(exchange, *client, std::move(request), told, streams_);
+  LinkRewriter links(concat(target.host, ':', target.port), target.prefix);
+  request.headers.remove("accept-encoding");  // links in compressed pages cannot be rewritten
+  request.headers.set("x-forwarded-uri", concat(target.prefix, target.path));
+  request.headers.set("x-forwarded-host", exchange->request().headers.get("host"));
+  request.headers.set("x-forwarded-proto", "https");
+  relay(exchange, *client, std::move(request), told, streams_, &links);
 }
 
 }  // namespace skiff::apiserver

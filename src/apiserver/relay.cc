@@ -11,6 +11,7 @@ namespace {
 constexpr milliseconds kHeaderTimeout{60000};
 constexpr milliseconds kIdleTimeout{4 * 3600 * 1000};  // upstream's streaming idle timeout
 constexpr size_t kCopyBuffer = 32 * 1024;
+constexpr size_t kMaxPage = 4 * 1024 * 1024;  // of a web page whose links are rewritten; a larger one goes on as it is
 constexpr size_t kHighWater = 1024 * 1024;  // unread answer bytes of a slow client
 
 // Headers of one connection, not of the message (RFC 9110, 7.6.1).
@@ -85,14 +86,31 @@ void RelayGroup::stop() {
   for (const auto& [id, stream] : streams_) stream->cancel();
 }
 
+namespace {
+
+// The whole page with its links rewritten, or as much of a larger one as has been read, unchanged.
+std::string readPage(net::ResponseStream& stream, const LinkRewriter& links) {
+  std::string page;
+  while (page.size() <= kMaxPage) {
+    auto piece = stream.next(kIdleTimeout);
+    if (!piece.ok() || piece->empty()) return links.page(page);
+    page += *piece;
+  }
+  return page;
+}
+
+}  // namespace
+
 void relay(const ExchangePtr& exchange, net::HttpClient& client, net::Request request, const RelayError& onError,
-           RelayGroup& group) {
+           RelayGroup& group, const LinkRewriter* links) {
   auto answer = client.stream(std::move(request), kHeaderTimeout);
   if (!answer.ok()) return exchange->fail(onError(answer.error()));
   net::ResponseStream& stream = **answer;
   net::Headers headers;
   for (const auto& [name, value] : stream.headers().items())
     if (!isHopHeader(name)) headers.add(name, value);
+  bool isPage = links && toLower(headers.get("content-type")).starts_with("text/html") && headers.get("content-encoding").empty();
+  if (links && !headers.get("location").empty()) headers.set("location", links->url(headers.get("location")));
   auto writer = exchange->writer();
   writer->begin(stream.status(), std::move(headers));
   // A client that goes away ends the backend's stream, and so this loop.
@@ -107,6 +125,7 @@ void relay(const ExchangePtr& exchange, net::HttpClient& client, net::Request re
     shared->cancel();
     wake();
   });
+  if (isPage) writer->write(SharedBytes(readPage(*shared, *links)));
   while (!writer->closed()) {
     auto piece = shared->next(kIdleTimeout);
     if (!piece.ok() || piece->empty()) break;

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "apiserver/exchange.h"
+#include "apiserver/link_rewriter.h"
 #include "net/http_client.h"
 
 namespace skiff::apiserver {
@@ -31,8 +32,9 @@ class RelayGroup {
 
 // What the client is told when the server cannot be reached.
 using RelayError = std::function<Error(const Error&)>;
+// With `links`, those of web pages and redirections are rewritten.
 void relay(const ExchangePtr& exchange, net::HttpClient& client, net::Request request, const RelayError& onError,
-           RelayGroup& group);
+           RelayGroup& group, const LinkRewriter* links = nullptr);
 // Of a request for an upgrade (exec over WebSocket or SPDY); both directions until both are over. On HTTP/1.1.
 void relayUpgrade(const ExchangePtr& exchange, net::HttpClient& client, net::Request request, const RelayError& onError);
 bool wantsUpgrade(const Exchange& exchange);
