@@ -11,8 +11,7 @@ namespace skiff::controllers {
 
 struct ControllersOptions {
   std::shared_ptr<client::Transport> transport;
-  // Each controller may act under its own service account, as upstream's --use-service-account-credentials; in
-  // process one identity with upstream's rights serves all.
+  // All controllers act as this transport's user, who needs the rights of them all.
   std::vector<std::string> enabled{"*"};  // "-name" turns one off
   std::string clusterCidr = "10.244.0.0/16";
   int nodeCidrMaskSize = 24;
