@@ -11,7 +11,6 @@ class LinkRewriter {
   // The backend as the links may name it ("10.0.0.1:80"), and the proxy's path without its last slash.
   LinkRewriter(std::string host, std::string prefix) : host_(std::move(host)), prefix_(std::move(prefix)) {}
 
-  const std::string& prefix() const { return prefix_; }
   // Relative links, those to other hosts and those that have the prefix stay as they are.
   std::string url(std::string_view text) const;
   std::string page(std::string_view html) const;

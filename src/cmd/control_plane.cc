@@ -1,6 +1,7 @@
 #include "cmd/control_plane.h"
 
 #include "base/strings.h"
+#include "cmd/host.h"
 #include "store/engine.h"
 
 namespace skiff::cmd {
@@ -8,6 +9,30 @@ namespace {
 constexpr milliseconds kDrain{2000};  // open answers get this long when the server stops
 // An event keeps the value that it replaced, some 5 KB for a pod: resident memory under churn is bounded by this.
 constexpr size_t kWindowEvents = 20000;
+}
+
+Status fillFromPki(const ClusterPki& pki, ControlPlaneOptions& plane) {
+  auto& security = plane.api.security;
+  if (security.clientCaPem.empty()) security.clientCaPem = pki.ca().certificatePem;
+  if (security.requestHeaderCaPem.empty()) {
+    security.requestHeaderCaPem = pki.frontProxyCa().certificatePem;
+    security.requestHeaderAllowedNames = {std::string(kFrontProxyName)};
+  }
+  if (plane.api.proxyClientCert.empty()) {
+    auto frontProxy = TRY(pki.frontProxyCertificate());
+    plane.api.proxyClientCert = frontProxy.certificatePem;
+    plane.api.proxyClientKey = frontProxy.keyPem;
+  }
+  if (security.serviceAccountKeys.empty()) security.serviceAccountKeys = pki.serviceAccountKeys();
+  if (plane.serving.certificatePem.empty()) {
+    auto serviceAddress = TRY(nthAddress(security.serviceCidr, 1));
+    auto made = TRY(pki.serverCertificate("apiserver",
+                                          {"kubernetes", "kubernetes.default", "kubernetes.default.svc",
+                                           "kubernetes.default.svc.cluster.local", "localhost", hostName()},
+                                          {"127.0.0.1", serviceAddress, plane.advertiseAddress}));
+    plane.serving = {made.certificatePem, made.keyPem};
+  }
+  return okStatus();
 }
 
 Result<std::unique_ptr<ControlPlane>> ControlPlane::start(ControlPlaneOptions options) {

@@ -21,6 +21,9 @@ struct ControlPlaneOptions {
   apiserver::ApiServerOptions api;
 };
 
+// What the options leave open is taken from the cluster's keys: CAs, the serving certificate, the front proxy's, the signing key.
+Status fillFromPki(const ClusterPki& pki, ControlPlaneOptions& plane);
+
 class ControlPlane {
  public:
   static Result<std::unique_ptr<ControlPlane>> start(ControlPlaneOptions options);

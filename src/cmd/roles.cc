@@ -170,29 +170,10 @@ int runDns(const Args& args) {
 
 namespace {
 
-// Keys and certificates that were not named come from DIR/pki.
-Status fillFromPki(const std::string& dataDir, ControlPlaneOptions& plane) {
+// Keys and certificates that were not named come from DIR/pki, and an administrator's kubeconfig from the same keys.
+Status completeFromPki(const std::string& dataDir, ControlPlaneOptions& plane) {
   auto pki = TRY(ClusterPki::open(dataDir + "/pki", Clock::real()));
-  auto& security = plane.api.security;
-  if (security.clientCaPem.empty()) security.clientCaPem = pki.ca().certificatePem;
-  if (security.requestHeaderCaPem.empty()) {
-    security.requestHeaderCaPem = pki.frontProxyCa().certificatePem;
-    security.requestHeaderAllowedNames = {std::string(kFrontProxyName)};
-  }
-  if (plane.api.proxyClientCert.empty()) {
-    auto frontProxy = TRY(pki.frontProxyCertificate());
-    plane.api.proxyClientCert = frontProxy.certificatePem;
-    plane.api.proxyClientKey = frontProxy.keyPem;
-  }
-  if (security.serviceAccountKeys.empty()) security.serviceAccountKeys = pki.serviceAccountKeys();
-  if (plane.serving.certificatePem.empty()) {
-    auto serviceAddress = TRY(nthAddress(security.serviceCidr, 1));
-    auto made = TRY(pki.serverCertificate("apiserver",
-                                          {"kubernetes", "kubernetes.default", "kubernetes.default.svc",
-                                           "kubernetes.default.svc.cluster.local", "localhost", hostName()},
-                                          {"127.0.0.1", serviceAddress, plane.advertiseAddress}));
-    plane.serving = {made.certificatePem, made.keyPem};
-  }
+  TRY(fillFromPki(pki, plane));
   auto admin = TRY(pki.clientConfig("admin", {"kubernetes-admin", {"system:masters"}},
                                     concat("https://127.0.0.1:", plane.port)));
   return writeFile(dataDir + "/admin.kubeconfig", client::writeKubeconfig(admin, "skiff", "kubernetes-admin"));
@@ -253,7 +234,7 @@ int runApiServer(const Args& args) {
   if (auto read = files.read(plane); !read.ok()) return fail(read.error().message());
   auto lock = InstanceLock::acquire(dataDir);
   if (!lock.ok()) return fail(lock.error().message());
-  if (auto filled = fillFromPki(dataDir, plane); !filled.ok()) return fail(filled.error().message());
+  if (auto filled = completeFromPki(dataDir, plane); !filled.ok()) return fail(filled.error().message());
   auto started = ControlPlane::start(std::move(plane));
   if (!started.ok()) return fail(started.error().message());
   waitForStopSignal();

@@ -66,28 +66,15 @@ Status Cluster::startControlPlane(const UpOptions& options) {
   plane.storeDir = options.dataDir + "/store";
   plane.port = options.apiPort;
   plane.advertiseAddress = options.nodeIp;
-  auto serviceAddress = TRY(nthAddress(options.serviceCidr, 1));
-  auto serving = TRY(pki_->serverCertificate(
-      "apiserver",
-      {"kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local",
-       "localhost", hostName()},
-      {"127.0.0.1", serviceAddress, options.nodeIp}));
-  plane.serving = {serving.certificatePem, serving.keyPem};
   auto kubeletClient = TRY(pki_->clientCertificate("apiserver-kubelet-client",
                                                    {"kube-apiserver-kubelet-client", {"system:masters"}}));
-  plane.api.security.clientCaPem = pki_->ca().certificatePem;
-  plane.api.security.requestHeaderCaPem = pki_->frontProxyCa().certificatePem;
-  plane.api.security.requestHeaderAllowedNames = {std::string(kFrontProxyName)};
-  auto frontProxy = TRY(pki_->frontProxyCertificate());
-  plane.api.proxyClientCert = frontProxy.certificatePem;
-  plane.api.proxyClientKey = frontProxy.keyPem;
-  plane.api.security.serviceAccountKeys = pki_->serviceAccountKeys();
   plane.api.security.serviceCidr = options.serviceCidr;
   plane.api.security.tokenFile = options.tokenFile;
   plane.api.runtimeConfig = options.runtimeConfig;
   plane.api.kubeletCaPem = pki_->ca().certificatePem;
   plane.api.kubeletClientCert = kubeletClient.certificatePem;
   plane.api.kubeletClientKey = kubeletClient.keyPem;
+  TRY(fillFromPki(*pki_, plane));
   plane_ = TRY(ControlPlane::start(std::move(plane)));
   server_ = concat("https://127.0.0.1:", plane_->port());
   return okStatus();

@@ -72,7 +72,7 @@ void EvictionManager::look() {
   enforceLocalLimits();
   Levels levels = readLevels();
   auto crossed = [&](bool memory) -> const Threshold* {
-    for (const auto& t : thresholds_)
+    for (const auto& t : d_.config.thresholds)
       if (t.isMemory() == memory && isCrossed(t, levels)) return &t;
     return nullptr;
   };

@@ -26,8 +26,7 @@ class EvictionManager {
     std::function<void(bool memory, bool disk)> tellNode;
     std::function<void()> removeUnusedImages;
   };
-  EvictionManager(Deps deps, std::vector<Threshold> thresholds)
-      : d_(std::move(deps)), thresholds_(std::move(thresholds)) {}
+  explicit EvictionManager(Deps deps) : d_(std::move(deps)) {}
   ~EvictionManager() { stop(); }
   void start();
   void stop();
@@ -45,7 +44,6 @@ class EvictionManager {
   std::vector<Candidate> candidates(const Threshold& threshold) const;
 
   Deps d_;
-  const std::vector<Threshold> thresholds_;
   mutable std::mutex mutex_;  // guards the pressures
   Pressure memory_, disk_;
   std::string victim_;        // the look's own, as is what follows

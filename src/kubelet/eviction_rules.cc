@@ -31,16 +31,16 @@ Result<std::vector<Threshold>> parseThresholds(std::string_view text) {
     if (!parts) return badRequest(concat("not an eviction threshold: ", quoted(item)));
     Threshold next;
     next.signal = std::string(trim(parts->first));
-    next.text = std::string(trim(parts->second));
+    const std::string_view amountText = trim(parts->second);
     if (std::find(std::begin(kSignals), std::end(kSignals), next.signal) == std::end(kSignals))
       return badRequest(concat("unknown eviction signal ", quoted(next.signal)));
-    if (next.text.ends_with('%')) {
-      auto percent = parseInt(std::string_view(next.text).substr(0, next.text.size() - 1));
-      if (!percent || *percent < 0 || *percent > 100) return badRequest(concat("not a percentage: ", next.text));
+    if (amountText.ends_with('%')) {
+      auto percent = parseInt(amountText.substr(0, amountText.size() - 1));
+      if (!percent || *percent < 0 || *percent > 100) return badRequest(concat("not a percentage: ", amountText));
       next.percent = int(*percent);
     } else {
-      auto amount = api::Quantity::parse(next.text);
-      if (!amount) return badRequest(concat("not a quantity: ", next.text));
+      auto amount = api::Quantity::parse(amountText);
+      if (!amount) return badRequest(concat("not a quantity: ", amountText));
       next.amount = amount->value();
     }
     out.push_back(std::move(next));

@@ -15,12 +15,11 @@ namespace skiff::kubelet {
 
 struct Threshold {
   std::string signal;            // memory.available, nodefs.available, nodefs.inodesFree, imagefs.available
-  std::string text;              // as written: 100Mi, 10%
   std::optional<int> percent;    // of the capacity; else:
   int64_t amount = 0;
-  // The resource that people name and whose usage ranks the pods.
   int64_t of(int64_t capacity) const { return percent ? capacity / 100 * *percent : amount; }
-  std::string_view resource() const;  // memory, ephemeral-storage, inodes
+  // What people name and whose usage ranks the pods: memory, ephemeral-storage, inodes.
+  std::string_view resource() const;
   bool isMemory() const { return signal == "memory.available"; }
 };
 // "memory.available<100Mi,nodefs.available<10%". Empty: no evictions.

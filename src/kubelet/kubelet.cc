@@ -170,8 +170,7 @@ class Kubelet : public client::Role {
     eviction_ = std::make_unique<EvictionManager>(
         EvictionManager::Deps{config_, *cri_, *workers_, *volumes_,
                               [this](bool memory, bool disk) { node_->setPressure(memory, disk); },
-                              [this] { removeUnusedImages(*cri_, config_.options.pauseImage); }},
-        config_.thresholds);
+                              [this] { removeUnusedImages(*cri_, config_.options.pauseImage); }});
     static_ = std::make_unique<StaticPods>(
         config_, *api_,
         StaticPods::Handler{[this](PodPtr pod) { workers_->podChanged(std::move(pod)); },

@@ -92,8 +92,7 @@ Answer checkResources(const Pod& pod, const std::vector<PodPtr>& others, const N
 
 // Under pressure only what the node cannot do without comes in; with too little memory also whoever asked for some.
 Answer checkPressure(const Pod& pod, const std::optional<std::string>& scarce) {
-  constexpr int32_t kCritical = 2000000000;
-  if (!scarce || isStaticPod(pod) || pod.spec.priority.value_or(0) >= kCritical) return std::nullopt;
+  if (!scarce || isCritical(pod)) return std::nullopt;
   if (*scarce == "memory") {
     bool tolerated = std::any_of(pod.spec.tolerations.begin(), pod.spec.tolerations.end(), [](const auto& t) {
       return t.key == "node.kubernetes.io/memory-pressure" && (t.effect.empty() || t.effect == "NoSchedule");

@@ -123,11 +123,7 @@ Status PodRuntime::sync(const Pod& pod, RuntimePod* runtime, PodMemory& memory) 
   TRY(ensureVolumes(pod, *runtime, memory));
   if (const auto* ready = runtime->readySandbox()) {
     pass.sandboxId = ready->id;
-    SandboxInputs inputs{&pod, ready->attempt, d_.cgroups.podCgroup(pod),
-                         readFile("/etc/resolv.conf").valueOr("")};
-    pass.sandboxConfig = sandboxConfig(d_.config, inputs);
-    pass.sandboxConfig.dnsConfig = podDns(pod, d_.config.options.clusterDns, d_.config.options.clusterDomain,
-                                          inputs.hostResolvConf);
+    describeSandbox(pass, ready->attempt);
   } else {
     if (!runtime->sandboxes.empty()) {
       killContainers(pod, *runtime, seconds(gracePeriodSeconds(pod)));
@@ -151,6 +147,13 @@ Status PodRuntime::sync(const Pod& pod, RuntimePod* runtime, PodMemory& memory) 
   return okStatus();
 }
 
+void PodRuntime::describeSandbox(Pass& pass, uint32_t attempt) {
+  SandboxInputs inputs{&pass.pod, attempt, d_.cgroups.podCgroup(pass.pod), readFile("/etc/resolv.conf").valueOr("")};
+  pass.sandboxConfig = sandboxConfig(d_.config, inputs);
+  pass.sandboxConfig.dnsConfig =
+      podDns(pass.pod, d_.config.options.clusterDns, d_.config.options.clusterDomain, inputs.hostResolvConf);
+}
+
 Result<std::string> PodRuntime::createSandbox(Pass& pass) {
   const Pod& pod = pass.pod;
   TRY(d_.cgroups.ensurePod(pod));
@@ -158,11 +161,7 @@ Result<std::string> PodRuntime::createSandbox(Pass& pass) {
   std::string handler;
   if (!pod.spec.runtimeClassName.value_or("").empty())
     handler = TRY(d_.api.get<api::node::v1::RuntimeClass>("", *pod.spec.runtimeClassName)).handler;
-  SandboxInputs inputs{&pod, pass.runtime.sandboxes.empty() ? 0 : pass.runtime.sandboxes[0].attempt + 1,
-                       d_.cgroups.podCgroup(pod), readFile("/etc/resolv.conf").valueOr("")};
-  pass.sandboxConfig = sandboxConfig(d_.config, inputs);
-  pass.sandboxConfig.dnsConfig =
-      podDns(pod, d_.config.options.clusterDns, d_.config.options.clusterDomain, inputs.hostResolvConf);
+  describeSandbox(pass, pass.runtime.sandboxes.empty() ? 0 : pass.runtime.sandboxes[0].attempt + 1);
   if (handler == "runc") handler.clear();
   Slot slot(slots_);
   return d_.cri.runPodSandbox(pass.sandboxConfig, handler);

@@ -67,6 +67,7 @@ class PodRuntime {
 
  private:
   struct Pass;  // what one sync carries along
+  void describeSandbox(Pass& pass, uint32_t attempt);
   Result<std::string> createSandbox(Pass& pass);
   bool stepInitContainers(Pass& pass);  // true: the containers may start
   void stepContainer(Pass& pass, const Container& container, ContainerKind kind);

@@ -26,8 +26,7 @@ milliseconds retryAfter(int failures) {
   return std::min(kRecheck, kFirstRetry * (1 << std::min(failures - 1, 5)));
 }
 
-// True when the condition changed.
-bool setAvailable(Value& object, const Availability& availability, std::string_view now, Arena& arena) {
+void setAvailable(Value& object, const Availability& availability, std::string_view now, Arena& arena) {
   std::string_view status = availability.available ? "True" : "False";
   Value& conditions = object.child(arena, "status").child(arena, "conditions");
   if (!conditions.isList()) conditions = Value::list();
@@ -40,12 +39,10 @@ bool setAvailable(Value& object, const Availability& availability, std::string_v
   for (Value& item : conditions.items()) {
     if (item["type"].asString() != "Available") continue;
     if (item["status"].asString() == status) condition.set(arena, "lastTransitionTime", item["lastTransitionTime"]);
-    if (item == condition) return false;
     item = condition;
-    return true;
+    return;
   }
   conditions.push(arena, condition);
-  return true;
 }
 
 struct GroupVersionPath {

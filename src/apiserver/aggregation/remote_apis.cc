@@ -26,9 +26,7 @@ template <class Edit>
 void RemoteApiTable::change(Edit edit) {
   std::lock_guard lock(mutex_);
   auto next = std::make_shared<RemoteApis>(*current_);
-  if (!edit(next->versions)) return;
-  ++next->generation;
-  current_ = std::move(next);
+  if (edit(next->versions)) current_ = std::move(next);
 }
 
 void RemoteApiTable::put(const ApiService& service) {

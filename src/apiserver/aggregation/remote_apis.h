@@ -1,7 +1,6 @@
 // Which group versions aggregated servers serve, and what they tell of them: an immutable snapshot for discovery, OpenAPI and
 // the proxy.
 #pragma once
-#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string_view>
@@ -18,7 +17,6 @@ struct RemoteVersion {
 };
 
 struct RemoteApis {
-  uint64_t generation = 0;  // another one whenever anything differs
   std::vector<RemoteVersion> versions;  // by name of the APIService
   const RemoteVersion* find(std::string_view group, std::string_view version) const;
 };
