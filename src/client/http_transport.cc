@@ -4,6 +4,7 @@
 #include "base/strings.h"
 #include "client/transport.h"
 #include "codec/json.h"
+#include "net/body.h"
 
 namespace skiff::client {
 namespace {
@@ -68,7 +69,7 @@ class HttpTransport final : public Transport {
 
   Result<api::ObjectPtr> call(ApiRequest request) override {
     auto response = TRY(raw(std::move(request)));
-    std::string body = joined(response);
+    std::string body = net::bodyText(response);
     if (trim(body).empty()) return api::ObjectPtr();
     auto document = TRY(codec::parseJsonDocument(body));
     auto* type = typeOf(document->root);
@@ -77,7 +78,7 @@ class HttpTransport final : public Transport {
 
   Result<api::ObjectList> list(ApiRequest request) override {
     auto response = TRY(raw(std::move(request)));
-    auto document = TRY(codec::parseJsonDocument(joined(response)));
+    auto document = TRY(codec::parseJsonDocument(net::bodyText(response)));
     const Value& root = document->root;
     api::ObjectList list;
     list.resourceVersion = root["metadata"]["resourceVersion"].str();
@@ -106,7 +107,7 @@ class HttpTransport final : public Transport {
   Result<net::Response> raw(ApiRequest request) override {
     auto timeout = request.timeout;
     auto response = TRY(client_->call(toHttp(std::move(request)), timeout));
-    if (response.status >= 400) return failure(response.status, joined(response));
+    if (response.status >= 400) return failure(response.status, net::bodyText(response));
     return response;
   }
 
@@ -165,12 +166,6 @@ class HttpTransport final : public Transport {
     if (config_.asUser.empty()) return;
     headers.set("impersonate-user", config_.asUser);
     for (const auto& group : config_.asGroups) headers.add("impersonate-group", group);
-  }
-
-  static std::string joined(const net::Response& response) {
-    std::string body;
-    for (const auto& piece : response.body) body += piece.view();
-    return body;
   }
 
   static Error failure(int status, std::string_view body) {

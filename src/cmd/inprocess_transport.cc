@@ -7,6 +7,7 @@
 #include "apiserver/inprocess.h"
 #include "base/strings.h"
 #include "codec/json.h"
+#include "net/body.h"
 
 namespace skiff::cmd {
 namespace {
@@ -310,8 +311,7 @@ class InProcess final : public client::Transport {
     net::Response response = TRY(start(request, accept, std::move(sink))->head(request.timeout));
     if (response.status < 400) return response;
     if (auto* error = std::any_cast<std::shared_ptr<const Error>>(&response.value)) return Error(**error);
-    std::string text;
-    for (const SharedBytes& piece : response.body) text += piece.view();
+    std::string text = net::bodyText(response);
     codec::Arena arena;
     auto status = codec::parseJson(text, arena);
     if (status.ok() && status->isMap()) return client::errorFromStatus(*status, response.status);

@@ -5,17 +5,12 @@
 
 #include "base/strings.h"
 #include "codec/json.h"
+#include "net/body.h"
 
 namespace skiff::ctl {
 namespace {
 
 using codec::Value;
-
-std::string joined(const net::Response& response) {
-  std::string body;
-  for (const auto& piece : response.body) body += piece.view();
-  return body;
-}
 
 std::vector<std::string> strings(const Value& list) {
   std::vector<std::string> out;
@@ -86,19 +81,19 @@ Status Session::connect() {
 
 Result<DocumentPtr> Session::get(const std::string& path, Query query, const std::string& accept) {
   auto response = TRY(transport_->raw({.method = "GET", .path = path, .query = std::move(query), .accept = accept}));
-  return codec::parseJsonDocument(joined(response));
+  return codec::parseJsonDocument(net::bodyText(response));
 }
 
 Result<DocumentPtr> Session::send(const std::string& method, const std::string& path, Query query, std::string body,
                                   const std::string& contentType) {
   auto response = TRY(transport_->raw({.method = method, .path = path, .query = std::move(query),
                                        .rawBody = std::move(body), .contentType = contentType}));
-  return codec::parseJsonDocument(joined(response));
+  return codec::parseJsonDocument(net::bodyText(response));
 }
 
 Result<std::string> Session::text(const std::string& path, Query query) {
   auto response = TRY(transport_->raw({.method = "GET", .path = path, .query = std::move(query), .accept = "*/*"}));
-  return joined(response);
+  return net::bodyText(response);
 }
 
 Result<const std::vector<ApiResource>*> Session::resources() {

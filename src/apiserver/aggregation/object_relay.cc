@@ -5,6 +5,7 @@
 #include "apiserver/status.h"
 #include "base/strings.h"
 #include "codec/json.h"
+#include "net/body.h"
 #include "net/client_core.h"
 
 namespace skiff::apiserver {
@@ -45,8 +46,7 @@ api::ObjectList listOf(const Value& list) {
 }
 
 void answerObject(const ExchangePtr& exchange, net::Response answer) {
-  std::string text;
-  for (const SharedBytes& piece : answer.body) text += piece.view();
+  std::string text = net::bodyText(answer);
   codec::Arena arena;
   auto tree = codec::parseJson(text, arena);
   if (answer.status >= 400) return exchange->fail(errorOf(tree.ok() ? *tree : Value::null(), answer.status));

@@ -2,6 +2,7 @@
 
 #include "base/strings.h"
 #include "codec/json.h"
+#include "net/body.h"
 #include "pki/x509.h"
 
 namespace skiff::apiserver {
@@ -25,7 +26,7 @@ Result<codec::DocumentPtr> readJson(const ApiService& service, RemoteServers& se
   if (answer.status != 200)
     return Error(answer.status == 404 ? Reason::NotFound : Reason::ServiceUnavailable,
                  concat("bad status from ", path, ": ", answer.status));
-  std::string text = bodyText(answer);
+  std::string text = net::bodyText(answer);
   if (text.size() > maxBytes) return Error(Reason::ServiceUnavailable, concat("the answer to ", path, " is too large"));
   auto document = TRY(codec::parseJsonDocument(text));
   return codec::DocumentPtr(std::move(document));
@@ -62,7 +63,7 @@ void readOpenApiV2(RemoteDocuments& out, const ApiService& service, RemoteServer
     out.openApiV2Etag = before->openApiV2Etag;
     return;
   }
-  std::string text = bodyText(*answer);
+  std::string text = net::bodyText(*answer);
   if (answer->status != 200 || text.size() > kMaxOpenApiBytes) return;
   auto document = codec::parseJsonDocument(text);
   if (!document.ok()) return;

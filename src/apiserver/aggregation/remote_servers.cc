@@ -41,12 +41,6 @@ void tellUser(net::Request& request, const UserInfo& user) {
     for (const std::string& value : values) request.headers.add(concat("X-Remote-Extra-", headerKey(key)), value);
 }
 
-std::string bodyText(const net::Response& response) {
-  std::string out;
-  for (const SharedBytes& piece : response.body) out += piece.view();
-  return out;
-}
-
 Result<std::shared_ptr<net::HttpClient>> RemoteServers::clientFor(const ApiService& service, Use use) {
   auto address = TRY(extension::resolveService(cluster_, service.serviceNamespace, service.serviceName, service.port));
   std::string key = concat(address.host, ":", address.port, "/", serverNameOf(service), "/", use == Use::Upgrades, "/",

@@ -39,6 +39,5 @@ std::string serverNameOf(const ApiService& service);
 // Who the request is from, told in the headers that the server trusts from a front proxy only. What the caller sent under these
 // names is dropped.
 void tellUser(net::Request& request, const UserInfo& user);
-std::string bodyText(const net::Response& response);
 
 }  // namespace skiff::apiserver

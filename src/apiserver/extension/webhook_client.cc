@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/strings.h"
 #include "codec/json.h"
+#include "net/body.h"
 
 namespace skiff::apiserver::extension {
 namespace {
@@ -123,8 +124,7 @@ Result<std::shared_ptr<codec::Document>> WebhookClient::post(const Value& config
   auto answer = (*client)->call(std::move(request), timeout);
   if (!answer.ok())
     return callError(target.url, answer.failedWith(Reason::Timeout) ? "context deadline exceeded" : answer.error().message());
-  std::string text;
-  for (const SharedBytes& piece : answer->body) text += piece.view();
+  std::string text = net::bodyText(*answer);
   if (answer->status != 200) {
     std::string why = text.empty() || text.size() > 256 ? concat("the server returned status ", answer->status) : text;
     return Error(Reason::InternalError, std::move(why));
