@@ -37,21 +37,25 @@ class Skiff:
 
     def __exit__(self, *exc):
         self.stop()
-        if "--no-node" not in self.args:
+        if self.command()[0] == "up" and "--no-node" not in self.args:
             subprocess.run([self.binary, "down", "--data-dir", self.dir], timeout=120)
         shutil.rmtree(self.dir, ignore_errors=True)
 
+    def command(self):
+        return ["up", "--data-dir", self.dir, "--api-port", str(self.port), "--token-auth-file", self.tokens]
+
+    def complete(self):
+        return os.path.exists(self.kubeconfig)
+
     def start(self):
         self.log = open(os.path.join(self.dir, "skiff.log"), "a")
-        self.process = subprocess.Popen(
-            [self.binary, "up", "--data-dir", self.dir, "--api-port", str(self.port), "--token-auth-file", self.tokens,
-             *self.args], stdout=self.log, stderr=subprocess.STDOUT)
+        self.process = subprocess.Popen([self.binary, *self.command(), *self.args], stdout=self.log, stderr=subprocess.STDOUT)
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 raise RuntimeError("skiff ended at start:\n" + self.log_text()[-3000:])
             try:
-                if self.request("GET", "/readyz")[0] == 200 and os.path.exists(self.kubeconfig):
+                if self.request("GET", "/readyz")[0] == 200 and self.complete():
                     return
             except OSError:
                 pass
@@ -88,11 +92,13 @@ class Skiff:
         if body is not None and not isinstance(body, (bytes, str)):
             body = json.dumps(body)
             headers.setdefault("Content-Type", "application/json")
-        c.request(method, path, body, headers)
-        answer = c.getresponse()
-        text = answer.read().decode("utf-8", "replace")
-        if connection is None:
-            c.close()
+        try:
+            c.request(method, path, body, headers)
+            with c.getresponse() as answer:
+                text = answer.read().decode("utf-8", "replace")
+        finally:
+            if connection is None:
+                c.close()
         try:
             return answer.status, json.loads(text)
         except ValueError:
@@ -114,6 +120,20 @@ class Skiff:
         if check and p.returncode != 0:
             raise AssertionError(f"kubectl {' '.join(args)}: {p.returncode}\n{p.stdout}{p.stderr}")
         return p.stdout if check else p
+
+
+class ApiServer(Skiff):
+    """skiff apiserver alone: nobody writes but its clients, and it itself at its start."""
+
+    def __init__(self, binary, args=()):
+        super().__init__(binary, args)
+
+    def command(self):
+        return ["apiserver", "--data-dir", self.dir, "--bind-address", "127.0.0.1", "--secure-port", str(self.port),
+                "--token-auth-file", self.tokens]
+
+    def complete(self):
+        return True
 
 
 def eventually(check, timeout=30, step=0.05):
