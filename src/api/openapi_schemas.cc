@@ -88,6 +88,51 @@ std::string capitalised(std::string_view text) {
   if (!out.empty() && out[0] >= 'a' && out[0] <= 'z') out[0] = char(out[0] - 'a' + 'A');
   return out;
 }
+// Every kind has these three; the schema does not list the first two. Tools look for the first words.
+constexpr std::string_view kApiVersionText =
+    "APIVersion defines the group and version in whose form this object is written. The server keeps and "
+    "answers objects in other versions of the same group as well.";
+constexpr std::string_view kKindText =
+    "Kind is a string value that names the resource which this object is one of, in CamelCase. It cannot be changed.";
+constexpr std::string_view kObjectMetaText =
+    "Standard object's metadata: its name, labels, annotations and what the server notes about it.";
+
+void addTypeMeta(Value& properties, Arena& arena) {
+  for (const auto& [name, description] : {std::pair{"apiVersion", kApiVersionText}, std::pair{"kind", kKindText}}) {
+    Value property = literal(R"({"type":"string"})", arena);
+    property.set(arena, "description", Value::string(description));
+    properties.set(arena, name, property);
+  }
+}
+
+std::string_view scalarText(FieldKind kind) {
+  switch (kind) {
+    case FieldKind::Time:
+      return "A moment in RFC 3339 form with whole seconds, in UTC: 2026-01-31T23:59:59Z. Null stands for no time.";
+    case FieldKind::MicroTime:
+      return "A moment in RFC 3339 form with microseconds, in UTC: 2026-01-31T23:59:59.000000Z.";
+    case FieldKind::Quantity:
+      return "A number with an optional suffix: m for thousandths, k, M, G, T, P, E for powers of 1000, Ki, Mi, Gi, Ti, Pi, "
+             "Ei for powers of 1024; exponents such as 12e6 are taken as well.";
+    case FieldKind::IntOrString:
+      return "A whole number or a string, often a percentage such as \"25%\" or the name of a port.";
+    case FieldKind::RawExtension:
+      return "Any object, with an apiVersion and kind of its own, which is kept as it is.";
+    case FieldKind::FieldsV1:
+      return "A set of fields as a tree of maps: \"f:name\" is a member, \"k:{...}\" an item by its keys, \"v:...\" one by its "
+             "value, \".\" the thing itself.";
+    case FieldKind::Duration:
+      return "A length of time as numbers with units: 1h30m, 15s, 250ms.";
+    case FieldKind::JsonSchemaOrArray:
+      return "One schema, or a list of schemas.";
+    case FieldKind::JsonSchemaOrBool:
+      return "A schema, or true for anything and false for nothing.";
+    case FieldKind::JsonSchemaOrStringArray:
+      return "A schema, or a list of names of properties.";
+    default:
+      return "Any JSON value.";
+  }
+}
 }  // namespace
 
 std::string scalarId(FieldKind kind) {
@@ -132,15 +177,13 @@ class SchemaWriter {
     if (type.isWrapper) return array(element(type.fields.front()));
     Value properties = Value::map();
     std::vector<Value> required;
-    if (type.isKind) {
-      set(properties, "apiVersion", R"({"type":"string"})");
-      set(properties, "kind", R"({"type":"string"})");
-    }
+    if (type.isKind) addTypeMeta(properties, d_.arena_);
     for (const auto& field : type.fields) {
       properties.set(d_.arena_, field.json, property(field, type));
       if (field.required) required.push_back(Value::string(field.json));
     }
     Value out = Value::map();
+    describe(out, type.description);
     if (!properties.empty()) out.set(d_.arena_, "properties", properties);
     if (!required.empty()) out.set(d_.arena_, "required", Value::listOf(d_.arena_, required));
     set(out, "type", R"("object")");
@@ -155,6 +198,10 @@ class SchemaWriter {
  private:
   void set(Value& map, std::string_view key, std::string_view json) {
     map.set(d_.arena_, key, literal(json, d_.arena_));
+  }
+
+  void describe(Value& schema, PooledText text) {
+    if (text.offset != 0) schema.set(d_.arena_, "description", Value::string(text.str()));
   }
 
   Value array(Value items) {
@@ -191,7 +238,7 @@ class SchemaWriter {
       out = map;
     }
     if (d_.flavor_ == Flavor::V3) v3(out, field, owner);
-    if (!field.description.empty()) out.set(d_.arena_, "description", Value::string(field.description));
+    describe(out, field.description);
     extensions(out, field);
     return out;
   }
@@ -294,11 +341,13 @@ Value Definitions::ref(const TypeInfo& type) {
 }
 
 void Definitions::addScalar(FieldKind kind) {
-  schemas_.emplace(scalarId(kind), literal(scalarSchema(kind, flavor_), arena_));
+  Value schema = literal(scalarSchema(kind, flavor_), arena_);
+  schema.set(arena_, "description", Value::string(scalarText(kind)));
+  schemas_.emplace(scalarId(kind), schema);
 }
 
 void Definitions::addPatch() {
-  schemas_.emplace(concat(kMeta, "Patch"), literal(R"({"type":"object"})", arena_));
+  ref(*findType("meta/v1", "Patch"));
 }
 
 Value Definitions::all() const {
@@ -339,15 +388,6 @@ Value forV2(const Value& schema, Arena& arena) {
 }
 }  // namespace
 
-// Every kind has these three; a definition does not describe them itself. Tools look for the first words.
-constexpr std::pair<std::string_view, std::string_view> kTypeMeta[] = {
-    {"apiVersion",
-     "APIVersion defines the group and version in whose form this object is written. The server keeps and "
-     "answers objects in other versions of the same group as well."},
-    {"kind", "Kind is a string value that names the resource which this object is one of, in CamelCase. It cannot be changed."}};
-constexpr std::string_view kObjectMetaText =
-    "Standard object's metadata: its name, labels, annotations and what the server notes about it.";
-
 void Definitions::addCustom(const ResourceInfo& resource, const Value& schema) {
   // Version 2 has no way to say "anything beside these": its clients are told of an object, and check nothing below.
   bool open = flavor_ == Flavor::V2 && (!schema.isMap() || schema["x-kubernetes-preserve-unknown-fields"].asBool());
@@ -362,17 +402,10 @@ void Definitions::addCustom(const ResourceInfo& resource, const Value& schema) {
                    arena_);
   };
   if (!object.isMap() || object.empty()) object = literal(R"({"type":"object"})", arena_);
-  auto addTypeMeta = [&](Value& properties) {
-    for (const auto& [name, description] : kTypeMeta) {
-      Value property = literal(R"({"type":"string"})", arena_);
-      property.set(arena_, "description", Value::string(description));
-      properties.set(arena_, name, property);
-    }
-  };
   if (object["type"].asString() == "object" && !open) {
     Value properties = object["properties"];
     if (properties.isNull()) properties = Value::map();
-    addTypeMeta(properties);
+    addTypeMeta(properties, arena_);
     Value metadata = ref(*metaType);
     if (flavor_ == Flavor::V3) {
       Value list = Value::list(), wrapped = Value::map();
@@ -391,7 +424,7 @@ void Definitions::addCustom(const ResourceInfo& resource, const Value& schema) {
 
   Value items = literal(R"({"type":"array"})", arena_), properties = Value::map();
   items.set(arena_, "items", ref(id));
-  addTypeMeta(properties);
+  addTypeMeta(properties, arena_);
   properties.set(arena_, "items", items);
   properties.set(arena_, "metadata", ref(*listMetaType));
   Value list = literal(R"({"type":"object","required":["items"]})", arena_);

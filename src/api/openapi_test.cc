@@ -31,6 +31,12 @@ void refs(const Value& value, std::set<std::string>& out) {
     refs(member.value, out);
   }
 }
+
+// The schema without what it says to readers.
+std::string undescribed(Value schema) {
+  schema.erase("description");
+  return codec::toJsonSorted(schema);
+}
 }  // namespace
 
 TEST_CASE("version 2 holds every schema and parameter that it names, once") {
@@ -53,14 +59,13 @@ TEST_CASE("schemas carry what patches and apply need") {
   codec::Arena arena;
   auto definitions = parsed(arena, openApiV2(builtinOpenApiVersions(), {}))["definitions"];
   CHECK(
-      codec::toJsonSorted(definitions["io.k8s.api.core.v1.PodSpec"]["properties"]["containers"]) ==
+      undescribed(definitions["io.k8s.api.core.v1.PodSpec"]["properties"]["containers"]) ==
       R"({"items":{"$ref":"#/definitions/io.k8s.api.core.v1.Container"},"type":"array","x-kubernetes-list-map-keys":["name"],)"
       R"("x-kubernetes-list-type":"map","x-kubernetes-patch-merge-key":"name","x-kubernetes-patch-strategy":"merge"})");
   CHECK(codec::toJsonSorted(
             definitions["io.k8s.api.core.v1.Pod"]["x-kubernetes-group-version-kind"]) ==
         R"([{"group":"","kind":"Pod","version":"v1"}])");
-  CHECK(codec::toJsonSorted(
-            definitions["io.k8s.api.core.v1.ServicePort"]["properties"]["protocol"]) ==
+  CHECK(undescribed(definitions["io.k8s.api.core.v1.ServicePort"]["properties"]["protocol"]) ==
         R"({"enum":["SCTP","TCP","UDP"],"type":"string"})");
 }
 
@@ -146,5 +151,20 @@ TEST_CASE("version 2 as protobuf holds the same schemas and paths") {
     auto schema = children(named, 2).at(0);
     CHECK(children(schema, 19) == std::vector<std::string_view>{"port"});
     CHECK(children(children(schema, 25).at(0), 1).size() == 6);
+  }
+}
+
+TEST_CASE("the schema's comments are the descriptions of both versions") {
+  codec::Arena arena;
+  auto served = builtinOpenApiVersions();
+  auto v2 = parsed(arena, openApiV2(served, {}))["definitions"]["io.k8s.api.apps.v1.RollingUpdateDeployment"];
+  auto v3 = parsed(arena, *openApiV3(served, "apis/apps/v1", {}))["components"]["schemas"]
+                  ["io.k8s.api.apps.v1.RollingUpdateDeployment"];
+  const TypeInfo* type = findType("apps/v1", "RollingUpdateDeployment");
+  REQUIRE(type->description.str().starts_with("How many pods may be missing"));
+  for (const Value* schema : {&v2, &v3}) {
+    CHECK((*schema)["description"].asString() == type->description.str());
+    for (const FieldInfo& field : type->fields)
+      CHECK((*schema)["properties"][field.json]["description"].asString() == field.description.str());
   }
 }

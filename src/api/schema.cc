@@ -4,6 +4,10 @@
 
 namespace skiff::api {
 
+extern const char kDescriptions[];  // made by tools/gen
+
+std::string_view PooledText::str() const { return kDescriptions + offset; }
+
 const FieldInfo* TypeInfo::field(std::string_view json) const {
   for (const auto& f : fields)
     if (f.json == json) return &f;

@@ -47,6 +47,13 @@ enum class ListType : uint8_t { Atomic, Set, Map };
 struct TypeInfo;
 struct ResourceInfo;
 
+// A text of the pool that tools/gen makes of the schema's comments. An offset, as thousands of pointers would cost a
+// relocation each at every start.
+struct PooledText {
+  uint32_t offset = 0;  // 0: none
+  std::string_view str() const;
+};
+
 struct EnumInfo {
   std::string_view name;
   bool closed;  // other values are invalid
@@ -73,6 +80,7 @@ struct FieldInfo {
   bool unionDiscriminator = false;
   ListType listType = ListType::Atomic;
   uint32_t number = 0;  // on the wire; 0: JSON only
+  PooledText description;
   uint8_t group = 0;    // 1 + index in TypeInfo::groups when the field lives in an inlined message
   const TypeInfo* type = nullptr;  // of a Message or JsonSchemaOr* (or of each element)
   const EnumInfo* enumInfo = nullptr;
@@ -82,7 +90,6 @@ struct FieldInfo {
   std::string_view oneOf;
   std::string_view featureGate;
   std::span<const std::string_view> rules;
-  std::string_view description;  // "" when the schema has none
 };
 
 // A message whose fields stand in the parent in JSON, but that is a field of its own on the wire.
@@ -101,6 +108,7 @@ struct TypeInfo {
   bool isUnion = false;             // at most one of its optional fields is set
   bool atomic = false;              // structType atomic
   bool preserveUnknown = false;
+  PooledText description;
   std::span<const FieldInfo> fields;  // in JSON order, inlined ones flattened
   std::span<const InlineGroup> groups;
   // By wire number: index of a field of the message itself, or kWireGroup | index in groups. A

@@ -4,7 +4,8 @@
     gen.py DESCRIPTOR_SET OPTIONS_DIR OUT_DIR
 
 For each schema file X: OUT/tables_X.cc (TypeInfo, ResourceInfo; see src/api/schema.h). If its group is `typed` also
-OUT/X.h (structs) and OUT/bind_X.cc (Bindings; see src/api/typed.h). OUT/registry.cc lists all group versions.
+OUT/X.h (structs) and OUT/bind_X.cc (Bindings; see src/api/typed.h). OUT/registry.cc lists all group versions,
+OUT/descriptions.cc holds the comments above messages and fields: what OpenAPI and `explain` say of them.
 OPTIONS_DIR holds skiff_pb2.py, made by protoc from schema/skiff.proto.
 """
 import json
@@ -16,6 +17,8 @@ import skiff_pb2 as opt  # noqa: E402
 from google.protobuf import descriptor_pb2  # noqa: E402
 
 F = descriptor_pb2.FieldDescriptorProto
+MESSAGES = descriptor_pb2.FileDescriptorProto.MESSAGE_TYPE_FIELD_NUMBER  # steps of a path in SourceCodeInfo
+FIELDS = descriptor_pb2.DescriptorProto.FIELD_FIELD_NUMBER
 PLAIN = {F.TYPE_BOOL: "Bool", F.TYPE_INT32: "Int32", F.TYPE_UINT32: "Int32", F.TYPE_INT64: "Int64",
          F.TYPE_DOUBLE: "Double", F.TYPE_FLOAT: "Double", F.TYPE_STRING: "String", F.TYPE_BYTES: "Bytes"}
 SCALAR_KIND = {"JSON": "Json", "JSONSchemaPropsOrArray": "JsonSchemaOrArray",
@@ -40,8 +43,28 @@ def cpp_name(name):
     return name + "_" if name in KEYWORDS else name
 
 
+class Descriptions:
+    """The pool of texts that tables refer to by offset; each distinct text stands there once. 0 is no text."""
+
+    def __init__(self):
+        self.offsets, self.texts, self.size = {"": 0}, [""], 1
+
+    def offset(self, text):
+        if text not in self.offsets:
+            self.offsets[text] = self.size
+            self.texts.append(text)
+            self.size += len(text.encode()) + 1
+        return self.offsets[text]
+
+    def source(self):
+        literals = "\n    ".join(q(text)[:-1] + '\\0"' for text in self.texts)
+        return ("namespace skiff::api {\nextern const char kDescriptions[];\n"
+                f"const char kDescriptions[] =\n    {literals};\n}}  // namespace skiff::api\n")
+
+
 class Schema:
     def __init__(self, path):
+        self.descriptions = Descriptions()
         descriptors = descriptor_pb2.FileDescriptorSet()
         with open(path, "rb") as f:
             descriptors.ParseFromString(f.read())
@@ -66,20 +89,27 @@ class File:
         self.group = proto.options.Extensions[opt.group]
         self.cpp_namespace = "skiff::" + proto.package.removeprefix("skiff.").replace(".", "::")
         self.enums = {e.name: e for e in proto.options.Extensions[opt.enum_type]}
-        self.messages = [Message(self, m) for m in proto.message_type]
+        self.comments = {tuple(at.path): " ".join(at.leading_comments.split())
+                         for at in proto.source_code_info.location if at.leading_comments}
+        self.messages = [Message(self, m, i) for i, m in enumerate(proto.message_type)]
+
+    def description(self, *path):
+        """What the comment directly above the element at `path` says, as an offset."""
+        return self.schema.descriptions.offset(self.comments.get(path, ""))
 
 
 class Message:
-    def __init__(self, file, proto):
-        self.file, self.proto, self.name = file, proto, proto.name
+    def __init__(self, file, proto, index):
+        self.file, self.proto, self.name, self.index = file, proto, proto.name, index
         self.full = f".{file.proto.package}.{proto.name}"
         self.x = proto.options.Extensions
         self.symbol = f"k_{file.id}_{proto.name}"
         self.cpp = f"{file.cpp_namespace}::{proto.name}"
+        self.description = file.description(MESSAGES, index)
 
     def resolve(self):
         nested = {f".{self.file.proto.package}.{self.name}.{n.name}": n for n in self.proto.nested_type}
-        self.own = [Field(self, f, nested) for f in self.proto.field]
+        self.own = [Field(self, f, nested, i) for i, f in enumerate(self.proto.field)]
         self._flat = None
 
     @property
@@ -97,8 +127,9 @@ class Message:
 
 
 class Field:
-    def __init__(self, owner, proto, nested):
+    def __init__(self, owner, proto, nested, index):
         self.owner, self.proto = owner, proto
+        self.description = owner.file.description(MESSAGES, owner.index, FIELDS, index)
         self.x = x = proto.options.Extensions
         self.json = x[opt.json] or proto.name
         self.inline = x[opt.inline_fields]
@@ -177,6 +208,8 @@ def field_row(m, f, group, out, index):
         row.append(f".listType = ListType::{x[opt.list_type].capitalize()}")
     if f.number:
         row.append(f".number = {f.number}")
+    if f.description:
+        row.append(f".description = {{{f.description}}}")
     if group:
         row.append(f".group = {group}")
     if f.message:
@@ -191,12 +224,11 @@ def field_row(m, f, group, out, index):
         if x[option]:
             row.append((name, f".{name} = {strings(out, prefix + '_' + name, x[option])}"))
     for option, name in ((opt.patch_merge_key, "patchMergeKey"), (opt.default, "defaultJson"),
-                         (opt.defaulted, "defaultJson"), (opt.one_of, "oneOf"), (opt.feature_gate, "featureGate"),
-                         (opt.description, "description")):
+                         (opt.defaulted, "defaultJson"), (opt.one_of, "oneOf"), (opt.feature_gate, "featureGate")):
         if x[option]:
             row.append((name, f".{name} = {q(x[option])}"))
     # Designated initialisers must come in declaration order.
-    order = ["listMapKeys", "patchMergeKey", "defaultJson", "oneOf", "featureGate", "rules", "description"]
+    order = ["listMapKeys", "patchMergeKey", "defaultJson", "oneOf", "featureGate", "rules"]
     late = sorted((r for r in row if isinstance(r, tuple)), key=lambda r: order.index(r[0]))
     return "{" + ", ".join([r for r in row if isinstance(r, str)] + [text for _, text in late]) + "}"
 
@@ -211,6 +243,8 @@ def type_definition(m, out):
             parts.append(f".{name} = true")
     if x[opt.message_struct_type] == "atomic":
         parts.append(".atomic = true")
+    if m.description:
+        parts.append(f".description = {{{m.description}}}")
     if rows:
         out.append(f"const FieldInfo {symbol}_fields[] = {{\n    " + ",\n    ".join(rows) + "};")
         parts.append(f".fields = {symbol}_fields")
@@ -386,6 +420,7 @@ def main():
             write(out, f"{file.id}.h", header(file))
             write(out, f"bind_{file.id}.cc", bindings(file))
     write(out, "registry.cc", registry(schema))
+    write(out, "descriptions.cc", schema.descriptions.source())
 
 
 main()
