@@ -3,6 +3,7 @@
 #include <set>
 
 #include "api/convert.h"
+#include "apiserver/flow/classifier.h"
 #include "apiserver/gzip.h"
 #include "apiserver/status.h"
 #include "base/strings.h"
@@ -52,6 +53,10 @@ net::Headers Exchange::headers(std::string_view contentType) const {
   if (!auditId.empty()) headers.add("audit-id", auditId);
   headers.add("cache-control", "no-cache, private");
   if (!contentType.empty()) headers.add("content-type", contentType);
+  if (const flow::FlowSchema* schema = seat.schema()) {
+    headers.add("x-kubernetes-pf-flowschema-uid", schema->config.uid);
+    headers.add("x-kubernetes-pf-prioritylevel-uid", schema->levelUid);
+  }
   size_t bytes = 0;
   std::set<std::string_view> told;
   for (const std::string& warning : warnings) {

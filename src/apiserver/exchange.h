@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "api/object.h"
+#include "apiserver/flow/seat.h"
 #include "apiserver/inprocess.h"
 #include "apiserver/negotiate.h"
 #include "apiserver/query.h"
@@ -15,6 +16,10 @@
 #include "net/http.h"
 
 namespace skiff::apiserver {
+
+namespace audit {
+class Record;
+}
 
 class Exchange {
  public:
@@ -42,6 +47,10 @@ class Exchange {
   std::vector<std::string> warnings;
   std::string auditId;
   SteadyTime started{};
+  flow::Seat seat;       // its place in a priority level
+  bool counted = false;  // against the limits without fair queueing
+  size_t answerBytes = 0;
+  std::shared_ptr<audit::Record> audit;  // null: nobody wants to know
   // Called once with the status of the answer, for metrics and the release of the request's seat.
   UniqueFunction<void(int)> onAnswer;
 

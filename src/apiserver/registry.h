@@ -2,6 +2,7 @@
 // Every write runs on a worker and blocks until it is durable; reads come straight from memory.
 #pragma once
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -30,6 +31,7 @@ struct WriteCall {
   std::string fieldManager;  // resolved: the client's or the first word of its user agent
   const codec::Value* options = nullptr;
   std::vector<std::string>* warnings = nullptr;
+  std::map<std::string, std::string>* auditAnnotations = nullptr;  // null when nobody wants them
   bool admit = true;    // false: the server itself
   bool tracked = true;   // false: managedFields are set already (apply), or the write is the server's own and nobody's
 };

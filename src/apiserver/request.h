@@ -72,6 +72,7 @@ struct AdmissionRequest {
   bool dryRun = false;
   codec::Arena* arena = nullptr;
   std::vector<std::string>* warnings = nullptr;  // answered as Warning headers
+  std::map<std::string, std::string>* auditAnnotations = nullptr;  // told to the audit log; null when nobody wants them
   // In the version that the client asked for; `resource` is in the one that is stored, as the objects are. Null: the same.
   const api::ResourceInfo* requested = nullptr;
   const CustomResource* custom = nullptr;  // that `resource` is of; null: built in

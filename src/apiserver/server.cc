@@ -10,6 +10,7 @@
 #include "apiserver/extension/conversion_webhook.h"
 #include "apiserver/extension/dynamic_admission.h"
 #include "apiserver/filters.h"
+#include "apiserver/flow/flow_control.h"
 #include "apiserver/flow_schema_status.h"
 #include "apiserver/health.h"
 #include "apiserver/metrics.h"
@@ -53,6 +54,7 @@ class Server final : public ApiServer, public net::Handler {
         nodes_({options_.kubeletCaPem, options_.kubeletClientCert, options_.kubeletClientKey}, registry_),
         custom_(registry_, *writers_, webhookConverters(reader_)),
         flowSchemas_(registry_, *writers_),
+        flow_(withClock(options_.flow, options_.clock), registry_, reader_),
         aggregator_({options_.proxyClientCert, options_.proxyClientKey}, registry_, reader_),
         filters_(*authenticator_, *authorizer_, options_.security.anonymousHealth),
         discovery_(resources_, aggregator_.table(), concat(options_.advertiseAddress, ':', options_.port)),
@@ -65,6 +67,7 @@ class Server final : public ApiServer, public net::Handler {
       reader_.written(resource);
       custom_.written(resource, object, removed);
       flowSchemas_.written(resource, object, removed);
+      flow_.written(resource, object, removed);
       aggregator_.written(resource, object, removed);
     });
   }
@@ -75,6 +78,7 @@ class Server final : public ApiServer, public net::Handler {
     TRY(createBootstrapObjects(registry_, objects));
     TRY(publishSelf(registry_, options_.advertiseAddress, options_.port, objects));
     TRY(flowSchemas_.load());
+    flow_.load();
     TRY(publishAuthenticationConfig(registry_, options_.security));
     TRY(custom_.load());
     return aggregator_.start();
@@ -85,6 +89,7 @@ class Server final : public ApiServer, public net::Handler {
   void stop() override {
     if (stopped_.exchange(true)) return;
     health_.stopping();
+    flow_.stop();
     aggregator_.stop();
     converters_->stop();
     watches_->stop();
@@ -101,10 +106,27 @@ class Server final : public ApiServer, public net::Handler {
     exchange->onAnswer = [this, weak = std::weak_ptr<Exchange>(exchange)](int status) {
       auto self = weak.lock();
       if (!self) return;
-      metrics_.end(*self, status, options_.clock->steadyNow() - self->started);
+      SteadyTime now = options_.clock->steadyNow();
+      flow_.leave(*self, now);
+      metrics_.end(*self, status, now - self->started);
     };
-    Status admitted = admit(*exchange);
-    if (!admitted.ok()) return refuse(*exchange, admitted.error());
+    Status known = identify(*exchange);
+    if (!known.ok()) return refuse(*exchange, known.error());
+    switch (flow_.enter(*exchange)) {
+      case flow::FlowControl::Entry::Seated: return serve(std::move(exchange));
+      case flow::FlowControl::Entry::Refused: return flow::respondTooMany(*exchange);
+      case flow::FlowControl::Entry::MustWait: break;
+    }
+    bool waits = flow_.park(*exchange, [this, exchange](flow::Outcome outcome) {
+      outcome == flow::Outcome::Seated ? serve(exchange) : flow::respondTooMany(*exchange);
+    });
+    if (!waits) flow::respondTooMany(*exchange);
+  }
+
+  // What comes once the request has its seat: on the caller's thread, or a worker's if it had to wait.
+  void serve(ExchangePtr exchange) {
+    Status allowed = filters_.authorize(*exchange);
+    if (!allowed.ok()) return refuse(*exchange, allowed.error());
     if (aggregator_.serve(exchange)) return;
     if (exchange->info.isResource) return rest_.serve(std::move(exchange));
     if (!openApi_.serve(exchange)) serveOther(*exchange);
@@ -131,11 +153,15 @@ class Server final : public ApiServer, public net::Handler {
     return sane ? std::string(given) : newUid();
   }
 
-  Status admit(Exchange& exchange) {
+  static flow::FlowOptions withClock(flow::FlowOptions options, const Clock* clock) {
+    options.clock = clock;
+    return options;
+  }
+
+  Status identify(Exchange& exchange) {
     TRY(filters_.authenticate(exchange));
     TRY(filters_.impersonate(exchange));
-    TRY(checkTimeout(exchange));
-    return filters_.authorize(exchange);
+    return checkTimeout(exchange);
   }
 
   static Status checkTimeout(const Exchange& exchange) {
@@ -161,6 +187,7 @@ class Server final : public ApiServer, public net::Handler {
     if (discovery_.serve(exchange)) return;
     if (path == "/version" || path == "/version/")
       return method == "GET" || method == "HEAD" ? serveVersion(exchange) : exchange.fail(methodNotAllowed());
+    if (flow_.serveDebug(exchange)) return;
     if (path == "/metrics") return serveMetrics(exchange);
     if (path == "/" || path.empty()) return serveIndex(exchange);
     if (path == "/.well-known/openid-configuration") return serveOpenIdConfiguration(exchange);
@@ -171,7 +198,9 @@ class Server final : public ApiServer, public net::Handler {
   void serveMetrics(Exchange& exchange) {
     net::Response response;
     response.headers = exchange.headers("text/plain; version=0.0.4; charset=utf-8");
-    response.body.emplace_back(metrics_.text(*store_, watches_->count()));
+    std::string text = metrics_.text(*store_, watches_->count());
+    flow_.writeMetrics(text);
+    response.body.emplace_back(std::move(text));
     exchange.respond(std::move(response));
   }
 
@@ -234,6 +263,7 @@ class Server final : public ApiServer, public net::Handler {
   NodeProxy nodes_;
   CustomResources custom_;
   FlowSchemaStatus flowSchemas_;
+  flow::FlowControl flow_;
   Aggregator aggregator_;
   Filters filters_;
   Discovery discovery_;

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "apiserver/audit/audit_options.h"
+#include "apiserver/flow/flow_options.h"
 #include "apiserver/security.h"
 #include "base/result.h"
 #include "net/http.h"
@@ -19,6 +21,8 @@ struct ApiServerOptions {
   std::vector<std::string> runtimeConfig;   // "resource.k8s.io/v1beta1=true", "api/all=true"
   std::string kubeletCaPem, kubeletClientCert, kubeletClientKey;  // for logs, exec, proxy
   std::string proxyClientCert, proxyClientKey;  // shown to aggregated API servers
+  flow::FlowOptions flow;
+  audit::AuditOptions audit;
   const Clock* clock = &Clock::real();
 };
 

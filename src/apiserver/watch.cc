@@ -85,6 +85,8 @@ class Session : public std::enable_shared_from_this<Session> {
   using Converted = std::unordered_map<const store::Record*, api::ObjectPtr>;
   void deliver(const store::Watcher::Batch& batch, const Converted& converted);
   void beginAnswer();
+  // A watch is costly while it begins; open, it holds no seat.
+  void releaseSeat();
   bool blocked();
   void sendInitial();
   void sendEvent(const store::Event& event, const Converted& converted);
@@ -209,6 +211,7 @@ void Session::open(Result<ListPage> initial) {
     return end();
   }
   beginAnswer();
+  if (!initialPending_) releaseSeat();
   int64_t timeout = options_.timeoutSeconds.value_or(0);
   if (timeout <= 0) timeout = kMinTimeoutSeconds + int64_t(Rng::real().below(uint64_t(kMinTimeoutSeconds)));
   timeout = std::min(timeout, kMaxTimeoutSeconds);
@@ -259,6 +262,8 @@ Status Session::prepare(Result<ListPage> initial) {
   initialPending_ = true;
   return okStatus();
 }
+
+void Session::releaseSeat() { exchange_->seat.release(hub_.registry().clock().steadyNow()); }
 
 void Session::beginAnswer() {
   begun_ = true;
@@ -372,6 +377,7 @@ void Session::sendInitial() {
     initial_.pop_front();
   }
   if (!initial_.empty() || !std::exchange(initialPending_, false)) return;
+  releaseSeat();
   if (options_.bookmarks) sendBookmark(true);
 }
 

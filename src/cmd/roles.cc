@@ -8,6 +8,7 @@
 #include "client/transport.h"
 #include "cmd/cluster_pki.h"
 #include "cmd/commands.h"
+#include "cmd/apiserver_flags.h"
 #include "cmd/control_plane.h"
 #include "cmd/files.h"
 #include "cmd/host.h"
@@ -228,6 +229,7 @@ int runApiServer(const Args& args) {
       .text("kubelet-client-certificate", &files.kubeletCert, "certificate shown to kubelets")
       .text("kubelet-client-key", &files.kubeletKey, "its key")
       .list("runtime-config", &plane.api.runtimeConfig, "API versions on or off: group/version=true");
+  addFairnessFlags(common.flags, plane.api.flow);
   if (auto code = common.parse(args, "apiserver")) return *code;
   blockStopSignals();
   plane.storeDir = dataDir + "/store";
