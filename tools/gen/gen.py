@@ -47,17 +47,16 @@ class Descriptions:
     """The pool of texts that tables refer to by offset; each distinct text stands there once. 0 is no text."""
 
     def __init__(self):
-        self.offsets, self.texts, self.size = {"": 0}, [""], 1
+        self.offsets, self.size = {"": 0}, 1  # texts in the order of their offsets
 
     def offset(self, text):
         if text not in self.offsets:
             self.offsets[text] = self.size
-            self.texts.append(text)
-            self.size += len(text.encode()) + 1
+            self.size += len(text) + 1
         return self.offsets[text]
 
     def source(self):
-        literals = "\n    ".join(q(text)[:-1] + '\\0"' for text in self.texts)
+        literals = "\n    ".join(q(text)[:-1] + '\\0"' for text in self.offsets)
         return ("namespace skiff::api {\nextern const char kDescriptions[];\n"
                 f"const char kDescriptions[] =\n    {literals};\n}}  // namespace skiff::api\n")
 
@@ -94,8 +93,8 @@ class File:
         self.messages = [Message(self, m, i) for i, m in enumerate(proto.message_type)]
 
     def description(self, *path):
-        """What the comment directly above the element at `path` says, as an offset."""
-        return self.schema.descriptions.offset(self.comments.get(path, ""))
+        """What the comment directly above the element at `path` says."""
+        return self.comments.get(path, "")
 
 
 class Message:
@@ -209,7 +208,7 @@ def field_row(m, f, group, out, index):
     if f.number:
         row.append(f".number = {f.number}")
     if f.description:
-        row.append(f".description = {{{f.description}}}")
+        row.append(f".description = {{{m.file.schema.descriptions.offset(f.description)}}}")
     if group:
         row.append(f".group = {group}")
     if f.message:
@@ -244,7 +243,7 @@ def type_definition(m, out):
     if x[opt.message_struct_type] == "atomic":
         parts.append(".atomic = true")
     if m.description:
-        parts.append(f".description = {{{m.description}}}")
+        parts.append(f".description = {{{m.file.schema.descriptions.offset(m.description)}}}")
     if rows:
         out.append(f"const FieldInfo {symbol}_fields[] = {{\n    " + ",\n    ".join(rows) + "};")
         parts.append(f".fields = {symbol}_fields")
@@ -402,6 +401,22 @@ def registry(schema):
     return "\n".join(out)
 
 
+def check_descriptions(schema):
+    """Stops when a message or a field has no description, or one that is no sentence: nothing else would notice."""
+    faults = []
+    for file in schema.files:
+        for m in file.messages:
+            described = [(m.name, m)] + [(f"{m.name}.{f.proto.name}", f) for f in m.own if not f.inline]
+            for name, element in described:
+                text = element.description
+                if not text:
+                    faults.append(f"schema/{file.proto.name}: {name} has no comment above it")
+                elif text[0].islower() or text[-1] != "." or not text.isascii():
+                    faults.append(f"schema/{file.proto.name}: {name}: not a sentence in ASCII: {text}")
+    if faults:
+        sys.exit("\n".join(faults))
+
+
 def write(directory, name, text):
     path = os.path.join(directory, name)
     if os.path.exists(path):
@@ -414,6 +429,7 @@ def write(directory, name, text):
 
 def main():
     schema, out = Schema(sys.argv[1]), sys.argv[3]
+    check_descriptions(schema)
     for file in schema.files:
         write(out, f"tables_{file.id}.cc", tables(file))
         if file.group.typed:
