@@ -15,7 +15,7 @@ using Form = ApplyShape::Form;
 
 namespace {
 
-const Value kNullValue, kEmptyMap = Value::map(), kEmptyString = Value::string(""), kZero = Value::integer(0),
+const Value kNullValue = Value::null(), kEmptyMap = Value::map(), kEmptyString = Value::string(""), kZero = Value::integer(0),
                         kFalse = Value::boolean(false);
 
 // What Go writes for a zero value that is not left out.

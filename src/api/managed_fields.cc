@@ -93,7 +93,7 @@ Value encodeManagedFields(const Managers& managers, Arena& arena) {
     const auto& [id, value] = *entry;
     return std::tie(value.time, id.manager, value.apiVersion, id.subresource);
   });
-  std::ranges::stable_partition(order, [](const auto* entry) { return entry->first.applied; });
+  std::stable_partition(order.begin(), order.end(), [](const auto* entry) { return entry->first.applied; });
   Value list = Value::list();
   for (const auto* entry : order) list.push(arena, encodeEntry(entry->first, entry->second, arena));
   return list;

@@ -47,4 +47,15 @@ inline void appendUtf8(std::string& out, uint32_t code) {
   }
 }
 
+// The text with each invalid byte replaced.
+inline std::string withReplacements(std::string_view text) {
+  std::string out;
+  for (const char *p = text.data(), *end = p + text.size(); p != end;) {
+    size_t length = utf8Length(p, end);
+    length == 0 ? out.append(kReplacement) : out.append(p, length);
+    p += std::max<size_t>(length, 1);
+  }
+  return out;
+}
+
 }  // namespace skiff::codec

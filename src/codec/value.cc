@@ -43,7 +43,7 @@ T* enlarged(Arena& arena, const T* items, size_t size, size_t capacity) {
 
 size_t doubled(size_t size) { return std::max(kFirstCapacity, size * 2); }
 
-const Value kNull;
+constexpr Value kNull{};
 
 using Pair = std::pair<const Value*, const Value*>;
 

@@ -10,6 +10,7 @@
 #include "base/strings.h"
 #include "codec/json.h"
 #include "codec/yaml.h"
+#include "codec/utf8.h"
 #include "codec/yaml_scalar.h"
 
 namespace skiff::codec {
@@ -243,7 +244,7 @@ class Reader {
     if (standard && tag == "binary") {
       auto bytes = base64Decode(text);
       if (!bytes) return badRequest("yaml: !!binary value contains invalid base64 data");
-      return Value::text(*arena_, *bytes);
+      return Value::text(*arena_, withReplacements(*bytes));  // any bytes: what JSON cannot hold is replaced on its way
     }
     if (!tag.empty() && !(standard && (tag == "int" || tag == "float" || tag == "bool" || tag == "null")))
       return Value::text(*arena_, text);

@@ -57,6 +57,7 @@ TEST_CASE("tags") {
   CHECK(asJson("!!int 12") == "12");
   CHECK(asJson("!!float 12") == "12");
   CHECK(asJson("!!binary aGVsbG8=") == "\"hello\"");
+  CHECK(asJson("!!binary YYBi") == "\"a\uFFFDb\"");
   CHECK(asJson("!!binary x") == "yaml: !!binary value contains invalid base64 data");
   CHECK(asJson("!!int abc") == "yaml: cannot decode !!str `abc` as a !!int");
   CHECK(asJson("!custom 12") == "\"12\"");

@@ -81,16 +81,6 @@ std::string doubleText(double number) {
   return formatGeneral(number);
 }
 
-std::string withReplacements(std::string_view text) {
-  std::string out;
-  for (const char *p = text.data(), *end = p + text.size(); p != end;) {
-    size_t length = utf8Length(p, end);
-    length == 0 ? out.append(kReplacement) : out.append(p, length);
-    p += std::max<size_t>(length, 1);
-  }
-  return out;
-}
-
 class Emitter {
  public:
   explicit Emitter(std::string& out) {

@@ -1,0 +1,37 @@
+#!/bin/bash
+# Builds the fuzzers and runs them one after the other:   fuzz/run.sh SECONDS [NAME...]
+# A line each: executions, coverage, corpus, result. Fails when one finds something; its input lies in build/fuzz/findings.
+# What they learn stays in build/fuzz/corpus. JOBS=2 runs two at a time; BUILD="slot ninja -j1" changes how it is built.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+seconds=${1:?seconds for each fuzzer}
+shift
+out=build/fuzz
+[ -f $out/build.ninja ] || cmake --preset fuzz >/dev/null || exit 1
+targets=("${@/#/fuzz_}")
+${BUILD:-ninja} -C $out "${targets[@]:-fuzzers}" >$out/build.log || { tail -40 $out/build.log; exit 1; }
+names=("$@")
+[ $# -gt 0 ] || mapfile -t names < <(ls fuzz/fuzz_*.cc | sed 's,.*/fuzz_\(.*\)\.cc,\1,')
+python3 fuzz/seeds.py $out/seeds || exit 1
+mkdir -p $out/findings $out/logs
+
+run() {
+  local name=$1 log=$out/logs/$1.log dict=() result=ok
+  mkdir -p $out/corpus/$name $out/seeds/$name
+  [ -f fuzz/dict/$name.dict ] && dict=(-dict=fuzz/dict/$name.dict)
+  nice -n 10 $out/fuzz/fuzz_$name $out/corpus/$name $out/seeds/$name "${dict[@]}" -max_total_time=$seconds -max_len=${MAX_LEN:-4096} \
+    -timeout=5 -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix=$out/findings/$name- >$log 2>&1 || result=FOUND
+  printf '%-11s %10s execs  %6s edges  %6s inputs  %s\n' "$name" "$(sed -n 's/^stat::number_of_executed_units: *//p' $log)" \
+    "$(grep -o ' cov: [0-9]*' $log | tail -1 | tr -dc 0-9)" "$(ls $out/corpus/$name | wc -l)" "$result"
+  [ $result = ok ] && return
+  grep -m3 -E 'ERROR:|SUMMARY:|runtime error:|MUST|Test unit written' $log
+  return 1
+}
+
+failed=0
+for name in "${names[@]}"; do
+  while [ "$(jobs -rp | wc -l)" -ge "${JOBS:-1}" ]; do wait -n || failed=1; done
+  run "$name" &
+done
+while [ -n "$(jobs -p)" ]; do wait -n || failed=1; done
+exit $failed
