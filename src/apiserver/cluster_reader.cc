@@ -5,8 +5,16 @@
 namespace skiff::apiserver {
 
 void StoreReader::written(const ServedResource& resource) {
+  if (store_.shared()) return;  // changed() has been told by the store
   std::lock_guard lock(mutex_);
-  ++versions_[resource.prefix];
+  if (auto found = versions_.find(resource.prefix); found != versions_.end()) ++found->second;
+}
+
+void StoreReader::changed(std::string_view key) {
+  std::lock_guard lock(mutex_);
+  auto next = versions_.upper_bound(key);  // of prefixes none is within another
+  if (next == versions_.begin()) return;
+  if (auto& [prefix, version] = *std::prev(next); key.starts_with(prefix)) ++version;
 }
 
 codec::DocumentPtr StoreReader::get(std::string_view group, std::string_view resource, std::string_view ns,
@@ -39,9 +47,8 @@ int64_t StoreReader::version(std::string_view group, std::string_view resource) 
   ServedPtr served = resources_.current()->findAny(group, resource);
   if (!served) return 0;
   std::lock_guard lock(mutex_);
-  auto found = versions_.find(served->prefix);
   // Never 0: caches start there.
-  return 1 + (found == versions_.end() ? 0 : found->second);
+  return versions_.emplace(served->prefix, 1).first->second;
 }
 
 Status StoreReader::update(std::string_view group, std::string_view resource, std::string_view subresource,

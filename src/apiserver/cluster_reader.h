@@ -14,7 +14,8 @@ class StoreReader final : public ClusterReader {
   StoreReader(const store::Store& store, const Resources& resources) : store_(store), resources_(resources) {}
   // Writes need a registry, which itself is made with this reader.
   void attach(Registry& registry) { registry_ = &registry; }
-  void written(const ServedResource& resource);
+  void written(const ServedResource& resource);  // by this server
+  void changed(std::string_view key);            // by any server
 
   codec::DocumentPtr get(std::string_view group, std::string_view resource, std::string_view ns,
                          std::string_view name) const override;
@@ -29,7 +30,8 @@ class StoreReader final : public ClusterReader {
   const Resources& resources_;
   Registry* registry_ = nullptr;
   mutable std::mutex mutex_;  // guards versions_
-  std::map<std::string, int64_t, std::less<>> versions_;  // by the store's prefix
+  // By the store's prefix, of those that were asked for; changes since then.
+  mutable std::map<std::string, int64_t, std::less<>> versions_;
 };
 
 }  // namespace skiff::apiserver

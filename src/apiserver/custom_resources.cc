@@ -45,6 +45,8 @@ void setCondition(Value& object, Arena& arena, std::string_view type, std::strin
   conditions.push(arena, condition);
 }
 
+store::Revision revisionOf(const api::Object& object) { return parseInt(object.resourceVersion()).value_or(0); }
+
 WriteCall callFor(const Registry& registry, std::string_view name, std::string_view subresource,
                   std::vector<std::string>& warnings) {
   WriteCall call;
@@ -90,7 +92,7 @@ void CustomResources::written(const ServedResource& resource, const api::ObjectP
   }
   if (!isDefinition(resource)) return;
   std::string name(object->name());
-  if (removed) return drop(name);
+  if (removed) return drop(*object);
   if (isDeleting(object->root())) {
     {
       std::lock_guard lock(mutex_);
@@ -154,10 +156,14 @@ void CustomResources::serve(const api::ObjectPtr& definition) {
   {
     std::lock_guard lock(mutex_);
     auto found = served_.find(definition->name());
-    // A change of status or metadata leaves the tables as they are.
-    if (found != served_.end() && found->second.resource->uid() == definition->uid() &&
-        found->second.resource->spec() == definition->root()["spec"])
-      return;
+    if (found != served_.end()) {
+      if (found->second.revision > revisionOf(*definition)) return;
+      // A change of status or metadata leaves the tables as they are.
+      if (found->second.resource->uid() == definition->uid() && found->second.resource->spec() == definition->root()["spec"]) {
+        found->second.revision = revisionOf(*definition);
+        return;
+      }
+    }
   }
   auto made = CustomResource::create(definition, makeConverter_(definition));
   if (!made.ok()) {
@@ -166,13 +172,17 @@ void CustomResources::serve(const api::ObjectPtr& definition) {
     return;
   }
   std::lock_guard lock(mutex_);
-  served_[std::string(definition->name())] = {std::move(made).value(), isDeleting(definition->root())};
+  Served& served = served_[std::string(definition->name())];
+  if (served.revision > revisionOf(*definition)) return;
+  served = {std::move(made).value(), isDeleting(definition->root()), revisionOf(*definition)};
   publishLocked();
 }
 
-void CustomResources::drop(std::string_view name) {
+void CustomResources::drop(const api::Object& definition) {
   std::lock_guard lock(mutex_);
-  if (auto found = served_.find(name); found != served_.end()) served_.erase(found);
+  auto found = served_.find(definition.name());
+  if (found == served_.end() || found->second.resource->uid() != definition.uid()) return;
+  served_.erase(found);
   publishLocked();
 }
 

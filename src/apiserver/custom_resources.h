@@ -18,17 +18,18 @@ class CustomResources {
       : registry_(registry), workers_(workers), makeConverter_(std::move(makeConverter)) {}
   // Serves what the store holds already.
   Status load();
-  // After each write of any object, on the writer's thread.
+  // After each write of any object, on the writer's thread. Writes may be told twice, and in another order.
   void written(const ServedResource& resource, const api::ObjectPtr& object, bool removed);
 
  private:
   struct Served {
     std::shared_ptr<const CustomResource> resource;
     bool terminating = false;
+    store::Revision revision = 0;  // of the definition: an older one that is told of later changes nothing
   };
   void accept(const api::ObjectPtr& definition);
   void serve(const api::ObjectPtr& definition);
-  void drop(std::string_view name);
+  void drop(const api::Object& definition);
   void publishLocked();
   void removeInstances(const std::string& name);
   void finishIfEmpty(const std::string& name);

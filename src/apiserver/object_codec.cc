@@ -2,6 +2,7 @@
 
 #include "api/convert.h"
 #include "apiserver/crd.h"
+#include "apiserver/crd_storage.h"
 #include "apiserver/strict_decoding.h"
 #include "apiserver/structural_schema.h"
 #include "apiserver/version_convert.h"
@@ -207,6 +208,20 @@ class StoredObject final : public store::Attachment {
   mutable std::vector<std::pair<const api::ResourceInfo*, api::ObjectPtr>> others_;
 };
 
+// These two have servers of their own upstream, which write JSON.
+bool keptAsJson(const api::ResourceInfo& resource) {
+  return resource.group == "apiextensions.k8s.io" || resource.group == "apiregistration.k8s.io";
+}
+
+bool isDefinition(const api::ResourceInfo& resource) {
+  return resource.group == "apiextensions.k8s.io" && resource.plural == "customresourcedefinitions";
+}
+
+bool isStoredDefinition(const Value& object, const ServedResource& resource) {
+  return !resource.custom && isDefinition(*resource.storage) &&
+         object["apiVersion"].asString() == "apiextensions.k8s.io/v1beta1";
+}
+
 Result<std::shared_ptr<const StoredObject>> attached(const store::RecordPtr& record, const ServedResource& resource) {
   if (auto attachment = record->attachment())
     if (auto stored = std::dynamic_pointer_cast<const StoredObject>(attachment)) return stored;
@@ -235,6 +250,12 @@ Result<std::shared_ptr<const StoredObject>> attached(const store::RecordPtr& rec
   } else {
     codec::JsonOptions options;
     document->root = TRY(codec::parseJson(bytes, document->arena, options));
+    if (isStoredDefinition(document->root, resource)) {
+      definitionFromStored(document->root, document->arena);
+      std::vector<std::string> unknown;
+      TRY(conformObject(document->root, expectedKind("apiextensions.k8s.io", "v1", "CustomResourceDefinition"),
+                        document->arena, unknown));
+    }
     // A custom resource's record keeps the version it was written in: its definition says how to bring it into another.
     std::string wanted = api::apiVersionOf(resource.storage->group, resource.storage->version);
     if (!resource.custom && document->root["apiVersion"].asString() != wanted)
@@ -401,6 +422,13 @@ bool blocksReads(const ServedResource& resource) { return resource.custom && res
 Result<std::string> encodeStored(Value& object, const ServedResource& resource) {
   if (Value* metadata = object.find("metadata")) metadata->erase("resourceVersion");
   if (resource.custom || !resource.storage->type) return codec::toJson(object);
+  if (isDefinition(*resource.storage)) {
+    Arena arena;
+    Value stored = object.clone(arena);
+    definitionToStored(stored, arena);
+    return codec::toJson(stored);
+  }
+  if (keptAsJson(*resource.storage)) return codec::toJson(object);
   std::string raw;
   TRY(api::encodeProtobuf(object, *resource.storage->type, raw));
   return api::wrapProtobuf(object["apiVersion"].asString(), object["kind"].asString(), raw);

@@ -1,6 +1,7 @@
 #include "apiserver/rest.h"
 
 #include "apiserver/crd.h"
+#include "apiserver/fresh_requests.h"
 #include "apiserver/list.h"
 #include "apiserver/managed_fields.h"
 #include "apiserver/node_proxy.h"
@@ -172,7 +173,10 @@ void Rest::serve(ExchangePtr exchange) {
   if (!exchange->resource) return exchange->fail(pathNotFound());
   if (auto error = routeError(*exchange)) return exchange->fail(*error);
   if (auto warning = deprecationWarning(*exchange->resource); !warning.empty()) exchange->addWarning(std::move(warning));
-  if (isStream(info.subresource)) return parts_.nodes->serve(std::move(exchange));
+  if (isStream(info.subresource)) {
+    if (!parts_.fresh->mustWait(*exchange)) return parts_.nodes->serve(std::move(exchange));
+    return parts_.fresh->whenFresh(exchange, FreshRequests::Then::HandOn, [this, exchange] { parts_.nodes->serve(exchange); });
+  }
   auto negotiated = negotiate(exchange->request(), exchange->query, info.verb,
                               exchange->resource->custom && exchange->out.shape == Shape::Whole
                                   ? Protobuf::NotOffered
@@ -182,6 +186,13 @@ void Rest::serve(ExchangePtr exchange) {
                                                                                      : Transforms::Offered);
   if (!negotiated.ok()) return exchange->fail(negotiated.error());
   exchange->out = std::move(negotiated).value();
+  if (!parts_.fresh->mustWait(*exchange)) return dispatch(std::move(exchange));
+  auto then = isRead(info) && info.verb != "watch" ? FreshRequests::Then::Work : FreshRequests::Then::HandOn;
+  parts_.fresh->whenFresh(exchange, then, [this, exchange] { dispatch(exchange); });
+}
+
+void Rest::dispatch(ExchangePtr exchange) {
+  const RequestInfo& info = exchange->info;
   if (!isRead(info)) return write(std::move(exchange));
   // A caller in the process is on a thread that may block; watches see to it themselves.
   if (info.verb == "watch" || exchange->inProcess() || !blocksReads(*exchange->resource)) return read(exchange);

@@ -10,6 +10,7 @@
 
 namespace skiff::apiserver {
 
+class FreshRequests;
 class NodeProxy;
 
 class Rest {
@@ -24,6 +25,7 @@ class Rest {
     const ClusterReader* cluster = nullptr;
     const SecurityOptions* security = nullptr;
     NodeProxy* nodes = nullptr;
+    FreshRequests* fresh = nullptr;
   };
   explicit Rest(Parts parts) : parts_(parts) {}
 
@@ -31,6 +33,7 @@ class Rest {
   void serve(ExchangePtr exchange);
 
  private:
+  void dispatch(ExchangePtr exchange);
   void read(const ExchangePtr& exchange);
   void readSubresource(const ExchangePtr& exchange);
   void write(ExchangePtr exchange);

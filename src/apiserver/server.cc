@@ -12,6 +12,8 @@
 #include "apiserver/filters.h"
 #include "apiserver/flow/flow_control.h"
 #include "apiserver/flow_schema_status.h"
+#include "apiserver/foreign_writes.h"
+#include "apiserver/fresh_requests.h"
 #include "apiserver/health.h"
 #include "apiserver/metrics.h"
 #include "apiserver/node_proxy.h"
@@ -60,16 +62,19 @@ class Server final : public ApiServer, public net::Handler {
         discovery_(resources_, aggregator_.table(), concat(options_.advertiseAddress, ':', options_.port)),
         openApi_(resources_, aggregator_, *writers_),
         health_(*store_),
+        fresh_(*store_),
         rest_({&registry_, watches_.get(), writers_.get(), converters_.get(), authenticator_.get(), authorizer_.get(), &reader_,
-               &options_.security, &nodes_}) {
+               &options_.security, &nodes_, &fresh_}) {
     reader_.attach(registry_);
-    registry_.onWritten([this](const ServedResource& resource, const api::ObjectPtr& object, bool removed) {
+    auto written = [this](const ServedResource& resource, const api::ObjectPtr& object, bool removed) {
       reader_.written(resource);
       custom_.written(resource, object, removed);
       flowSchemas_.written(resource, object, removed);
       flow_.written(resource, object, removed);
       aggregator_.written(resource, object, removed);
-    });
+    };
+    registry_.onWritten(written);
+    foreign_ = std::make_unique<ForeignWrites>(*store_, resources_, reader_, written);
   }
   ~Server() override { stop(); }
 
@@ -90,6 +95,8 @@ class Server final : public ApiServer, public net::Handler {
     if (stopped_.exchange(true)) return;
     health_.stopping();
     flow_.stop();
+    fresh_.stop();
+    foreign_->stop();
     aggregator_.stop();
     converters_->stop();
     watches_->stop();
@@ -270,7 +277,9 @@ class Server final : public ApiServer, public net::Handler {
   OpenApiEndpoint openApi_;
   Health health_;
   Metrics metrics_;
+  FreshRequests fresh_;
   Rest rest_;
+  std::unique_ptr<ForeignWrites> foreign_;
   std::atomic<bool> stopped_ = false;
 };
 

@@ -11,6 +11,17 @@ constexpr milliseconds kDrain{2000};  // open answers get this long when the ser
 constexpr size_t kWindowEvents = 20000;
 }
 
+namespace {
+
+Result<std::unique_ptr<store::Store>> openStoreOf(const ControlPlaneOptions& options) {
+  if (options.etcd.servers.empty()) return store::openStore({.directory = options.storeDir, .maxWindowEvents = kWindowEvents});
+  store::EtcdOptions etcd = options.etcd;
+  etcd.maxWindowEvents = kWindowEvents;
+  return store::openEtcdStore(std::move(etcd));
+}
+
+}  // namespace
+
 Status fillFromPki(const ClusterPki& pki, ControlPlaneOptions& plane) {
   auto& security = plane.api.security;
   if (security.clientCaPem.empty()) security.clientCaPem = pki.ca().certificatePem;
@@ -39,7 +50,7 @@ Result<std::unique_ptr<ControlPlane>> ControlPlane::start(ControlPlaneOptions op
   auto plane = std::make_unique<ControlPlane>();
   auto clientCas = options.api.security.clientCaPem + options.api.security.requestHeaderCaPem;
   auto tls = TRY(net::TlsContext::server({.keyPair = options.serving, .clientCaPem = clientCas}));
-  plane->store_ = TRY(store::openStore({.directory = options.storeDir, .maxWindowEvents = kWindowEvents}));
+  plane->store_ = TRY(openStoreOf(options));
   options.api.port = options.port;
   options.api.advertiseAddress = options.advertiseAddress;
   plane->api_ = TRY(apiserver::ApiServer::create(options.api, plane->store_));

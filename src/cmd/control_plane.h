@@ -8,12 +8,14 @@
 #include "base/result.h"
 #include "cmd/cluster_pki.h"
 #include "net/server.h"
+#include "store/etcd/etcd.h"
 #include "store/store.h"
 
 namespace skiff::cmd {
 
 struct ControlPlaneOptions {
   std::string storeDir;
+  store::EtcdOptions etcd;  // with servers: instead of storeDir
   std::string bindAddress = "0.0.0.0";
   std::string advertiseAddress;  // default: the primary address
   int port = 6443;

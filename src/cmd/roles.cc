@@ -10,6 +10,7 @@
 #include "cmd/commands.h"
 #include "cmd/apiserver_flags.h"
 #include "cmd/control_plane.h"
+#include "cmd/etcd_flags.h"
 #include "cmd/files.h"
 #include "cmd/host.h"
 #include "cmd/instance.h"
@@ -205,6 +206,7 @@ int runApiServer(const Args& args) {
   Common common;
   ControlPlaneOptions plane;
   ApiServerFiles files;
+  EtcdFlags etcd;
   std::string dataDir = "/var/lib/skiff";
   plane.advertiseAddress = primaryAddress();
   auto& security = plane.api.security;
@@ -230,10 +232,14 @@ int runApiServer(const Args& args) {
       .text("kubelet-client-key", &files.kubeletKey, "its key")
       .list("runtime-config", &plane.api.runtimeConfig, "API versions on or off: group/version=true");
   addFairnessFlags(common.flags, plane.api.flow);
+  etcd.add(common.flags);
   if (auto code = common.parse(args, "apiserver")) return *code;
   blockStopSignals();
   plane.storeDir = dataDir + "/store";
   if (auto read = files.read(plane); !read.ok()) return fail(read.error().message());
+  auto etcdOptions = etcd.options();
+  if (!etcdOptions.ok()) return fail(etcdOptions.error().message());
+  plane.etcd = *std::move(etcdOptions);
   auto lock = InstanceLock::acquire(dataDir);
   if (!lock.ok()) return fail(lock.error().message());
   if (auto filled = completeFromPki(dataDir, plane); !filled.ok()) return fail(filled.error().message());

@@ -64,6 +64,7 @@ Cluster::~Cluster() {
 Status Cluster::startControlPlane(const UpOptions& options) {
   ControlPlaneOptions plane;
   plane.storeDir = options.dataDir + "/store";
+  plane.etcd = TRY(options.etcd.options());
   plane.port = options.apiPort;
   plane.advertiseAddress = options.nodeIp;
   auto kubeletClient = TRY(pki_->clientCertificate("apiserver-kubelet-client",
@@ -178,6 +179,7 @@ Result<UpOptions> parseUp(const Args& args, bool* help) {
       .list("runtime-config", &options.runtimeConfig, "API versions on or off: group/version=true")
       .text("log-level", &logLevel, "debug, info, warn or error")
       .boolean("help", help, "this text", 'h');
+  options.etcd.add(flags);
   auto rest = TRY(flags.parse(args));
   if (*help) std::printf("Usage: skiff up [flags]\n\n%s", flags.usage().c_str());
   if (!rest.empty()) return badRequest(concat("unexpected argument ", skiff::quoted(rest[0])));

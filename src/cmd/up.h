@@ -8,6 +8,7 @@
 #include "client/role.h"
 #include "cmd/cluster_pki.h"
 #include "cmd/control_plane.h"
+#include "cmd/etcd_flags.h"
 #include "kubelet/kubelet.h"
 
 namespace skiff::cmd {
@@ -28,6 +29,7 @@ struct UpOptions {
   std::string evictionHard{kubelet::kDefaultEvictionHard};
   std::string tokenFile;     // static tokens, as upstream's --token-auth-file
   std::vector<std::string> runtimeConfig;
+  EtcdFlags etcd;
 };
 
 // The nftables table of services: instances with nodes on the same machine keep their rules apart.

@@ -90,12 +90,12 @@ Result<std::optional<std::string>> takeMessage(std::string* buffer) {
   return message;
 }
 
-Request requestOf(std::string_view path, std::string_view message) {
+Request requestOf(std::string_view path, const Headers& metadata) {
   Request request{.method = "POST", .path = std::string(path)};
   request.headers.add("content-type", "application/grpc");
   request.headers.add("te", "trailers");
   request.headers.add("user-agent", "skiff-grpc/1");
-  request.body = SharedBytes(framed(message));
+  for (const auto& [name, value] : metadata.items()) request.headers.add(name, value);
   return request;
 }
 
@@ -133,6 +133,8 @@ class Stream final : public GrpcStream {
 
   bool ended() const override { return ended_; }
   void cancel() override { stream_->cancel(); }
+  void send(std::string_view message) override { stream_->send(framed(message)); }
+  void finishSending() override { stream_->finishSending(); }
 
  private:
   Error endWith(Error error) {
@@ -155,26 +157,33 @@ class Stream final : public GrpcStream {
 
 class Channel final : public GrpcChannel {
  public:
-  explicit Channel(Endpoint endpoint)
-      : core_(std::make_unique<ClientCore>(
+  Channel(Endpoint endpoint, Headers metadata)
+      : metadata_(std::move(metadata)),
+        core_(std::make_unique<ClientCore>(
             endpoint, kConnectTimeout,
             endpoint.tls ? ClientCore::Protocol::Negotiate : ClientCore::Protocol::Http2)) {}
 
-  Result<std::string> call(std::string_view path, std::string_view message,
-                           milliseconds timeout) override {
+  Result<std::string> call(std::string_view path, std::string_view message, milliseconds timeout,
+                           bool* untouched) override {
     auto deadline = deadlineAfter(timeout);
-    auto request = requestOf(path, message);
+    auto request = requestOf(path, metadata_);
+    request.body = SharedBytes(framed(message));
+    if (untouched) *untouched = false;
     // At most eight digits are allowed: milliseconds reach for a day.
     auto millis = std::clamp<int64_t>(timeout.count(), 1, 99999999);
     request.headers.add("grpc-timeout", concat(millis, 'm'));
     for (bool retry = false;; retry = true) {
       auto stream = open(request, ClientStream::Mode::Whole, deadline, retry);
-      if (!stream.ok()) return transportError(stream.error());
+      if (!stream.ok()) {
+        if (untouched) *untouched = true;
+        return transportError(stream.error());
+      }
       auto body = (*stream)->waitForBody(deadline);
       if (!body.ok()) {
-        bool again = (*stream)->mayBeRetried() && !retry;
+        bool unseen = (*stream)->mayBeRetried();
         (*stream)->cancel();
-        if (again) continue;
+        if (unseen && !retry) continue;
+        if (untouched) *untouched = unseen;
         return transportError(body.error());
       }
       return answerOf(**stream, std::move(body).value());
@@ -183,18 +192,29 @@ class Channel final : public GrpcChannel {
 
   Result<std::unique_ptr<GrpcStream>> stream(std::string_view path,
                                              std::string_view message) override {
-    auto opened = open(requestOf(path, message), ClientStream::Mode::Pieces,
-                       deadlineAfter(kConnectTimeout), false);
+    auto request = requestOf(path, metadata_);
+    request.body = SharedBytes(framed(message));
+    return streamOf(request, ClientStream::Body::InRequest);
+  }
+
+  Result<std::unique_ptr<GrpcStream>> bidirectional(std::string_view path) override {
+    return streamOf(requestOf(path, metadata_), ClientStream::Body::Open);
+  }
+
+ private:
+  Result<std::unique_ptr<GrpcStream>> streamOf(const Request& request, ClientStream::Body body) {
+    auto opened = open(request, ClientStream::Mode::Pieces, deadlineAfter(kConnectTimeout), false,
+                       body);
     if (!opened.ok()) return transportError(opened.error());
     return std::unique_ptr<GrpcStream>(std::make_unique<Stream>(std::move(opened).value()));
   }
 
- private:
-  Result<std::shared_ptr<ClientStream>> open(const Request& request, ClientStream::Mode mode,
-                                             SteadyTime deadline, bool fresh) {
+  Result<std::shared_ptr<ClientStream>> open(
+      const Request& request, ClientStream::Mode mode, SteadyTime deadline, bool fresh,
+      ClientStream::Body body = ClientStream::Body::InRequest) {
     auto lease = TRY(core_->acquire(deadline, fresh));
     if (!lease.http2) return Error(Reason::ServiceUnavailable, "the server does not speak HTTP/2");
-    auto stream = std::make_shared<ClientStream>(request, mode);
+    auto stream = std::make_shared<ClientStream>(request, mode, body);
     lease.http2->start(stream);
     return stream;
   }
@@ -208,13 +228,14 @@ class Channel final : public GrpcChannel {
     return *std::move(message);
   }
 
+  const Headers metadata_;
   const std::unique_ptr<ClientCore> core_;
 };
 
 }  // namespace
 
-std::unique_ptr<GrpcChannel> GrpcChannel::create(Endpoint endpoint) {
-  return std::make_unique<Channel>(std::move(endpoint));
+std::unique_ptr<GrpcChannel> GrpcChannel::create(Endpoint endpoint, Headers metadata) {
+  return std::make_unique<Channel>(std::move(endpoint), std::move(metadata));
 }
 
 }  // namespace skiff::net

@@ -87,6 +87,23 @@ void ClientStream::cancel() {
   if (auto connection = connection_.lock()) connection->reset(shared_from_this());
 }
 
+void ClientStream::send(std::string bytes) {
+  {
+    std::lock_guard lock(mutex_);
+    if (ended_ || error_ || sendingDone_ || bytes.empty()) return;
+    unsent_.push_back(std::move(bytes));
+  }
+  if (auto connection = connection_.lock()) connection->resume(shared_from_this());
+}
+
+void ClientStream::finishSending() {
+  {
+    std::lock_guard lock(mutex_);
+    sendingDone_ = true;
+  }
+  if (auto connection = connection_.lock()) connection->resume(shared_from_this());
+}
+
 bool ClientStream::ended() const {
   std::lock_guard lock(mutex_);
   return (ended_ && pieces_.empty()) || error_;
@@ -160,6 +177,15 @@ void Http2Connection::start(std::shared_ptr<ClientStream> stream) {
 void Http2Connection::shutdown() {
   gone_.store(true, std::memory_order_release);
   post([connection = shared_from_this()] { connection->close("the client was closed"); });
+}
+
+void Http2Connection::resume(const std::shared_ptr<ClientStream>& stream) {
+  post([connection = shared_from_this(), stream] {
+    if (connection->closed_ || connection->find(stream->id_) == nullptr) return;
+    // Fails where the body is not waiting for data: then it will find them by itself.
+    (void)nghttp2_session_resume_data(connection->session_.get(), stream->id_);
+    connection->markDirty();
+  });
 }
 
 void Http2Connection::reset(const std::shared_ptr<ClientStream>& stream) {
@@ -236,8 +262,9 @@ void Http2Connection::submit(const std::shared_ptr<ClientStream>& stream) {
     nv.push_back(http2::header("content-length", stream->contentLength_));
   }
   nghttp2_data_provider provider{.source = {.ptr = stream.get()}, .read_callback = &onRead};
+  bool hasBody = stream->openBody_ || !request.body.empty();
   int32_t id = nghttp2_submit_request(session_.get(), nullptr, nv.data(), nv.size(),
-                                      request.body.empty() ? nullptr : &provider, stream.get());
+                                      hasBody ? &provider : nullptr, stream.get());
   if (id < 0) {
     gone_.store(true, std::memory_order_release);  // out of stream ids above all
     open_.fetch_sub(1);
@@ -353,8 +380,19 @@ ssize_t Http2Connection::onSend(nghttp2_session*, const uint8_t* data, size_t si
 ssize_t Http2Connection::onRead(nghttp2_session*, int32_t, uint8_t*, size_t length, uint32_t* flags,
                                 nghttp2_data_source* source, void*) {
   auto& stream = *static_cast<ClientStream*>(source->ptr);
-  size_t left = stream.request_.body.size() - stream.bodySent_;
   *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+  if (stream.openBody_) {
+    std::lock_guard lock(stream.mutex_);
+    for (auto& bytes : stream.unsent_) stream.outgoing_.push_back(std::move(bytes));
+    stream.unsent_.clear();
+    if (stream.outgoing_.empty()) {
+      if (!stream.sendingDone_) return NGHTTP2_ERR_DEFERRED;
+      *flags |= NGHTTP2_DATA_FLAG_EOF;
+      return 0;
+    }
+    return ssize_t(std::min(stream.outgoing_.front().size() - stream.bodySent_, length));
+  }
+  size_t left = stream.request_.body.size() - stream.bodySent_;
   if (left <= length) *flags |= NGHTTP2_DATA_FLAG_EOF;
   return ssize_t(std::min(left, length));
 }
@@ -365,6 +403,16 @@ int Http2Connection::onSendData(nghttp2_session*, nghttp2_frame*, const uint8_t*
   if (socket.unsent() >= kHighWater) return NGHTTP2_ERR_WOULDBLOCK;
   auto& stream = *static_cast<ClientStream*>(source->ptr);
   socket.write({reinterpret_cast<const char*>(frameHeader), http2::kFrameHeaderBytes});
+  if (stream.openBody_) {
+    if (length == 0) return 0;
+    socket.write(std::string_view(stream.outgoing_.front()).substr(stream.bodySent_, length));
+    stream.bodySent_ += length;
+    if (stream.bodySent_ == stream.outgoing_.front().size()) {
+      stream.outgoing_.pop_front();
+      stream.bodySent_ = 0;
+    }
+    return 0;
+  }
   socket.write(stream.request_.body.view().substr(stream.bodySent_, length));
   stream.bodySent_ += length;
   return 0;

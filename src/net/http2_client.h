@@ -25,7 +25,10 @@ class ClientStream : public std::enable_shared_from_this<ClientStream> {
     Whole,
     Pieces
   };  // Whole: the window reopens as bytes arrive, not as they are read
-  ClientStream(Request request, Mode mode) : request_(std::move(request)), mode_(mode) {}
+  // Open: the request's body is what send() adds, until finishSending().
+  enum class Body { InRequest, Open };
+  ClientStream(Request request, Mode mode, Body body = Body::InRequest)
+      : request_(std::move(request)), mode_(mode), openBody_(body == Body::Open) {}
 
   // Waits for the head of the answer.
   Status waitForHead(SteadyTime deadline);
@@ -34,6 +37,9 @@ class ClientStream : public std::enable_shared_from_this<ClientStream> {
   // Some bytes of the body, "" at the end. Reason::Timeout: none yet.
   Result<std::string> next(SteadyTime deadline);
   void cancel();
+  // Body::Open. What a stream that has ended is sent is dropped.
+  void send(std::string bytes);
+  void finishSending();
 
   // After waitForHead() said yes.
   int status() const { return status_; }
@@ -52,6 +58,7 @@ class ClientStream : public std::enable_shared_from_this<ClientStream> {
 
   Request request_;
   const Mode mode_;
+  const bool openBody_;
 
   mutable std::mutex mutex_;  // guards the next block
   std::condition_variable changed_;
@@ -65,12 +72,15 @@ class ClientStream : public std::enable_shared_from_this<ClientStream> {
   Headers trailers_;  // constant after ended_
   std::weak_ptr<Http2Connection> connection_;
   size_t consumed_ = 0;  // read, but its window not yet given back
+  std::deque<std::string> unsent_;  // Body::Open: given to send(), not yet taken by the loop
+  bool sendingDone_ = false;
 
   // The loop's.
   int32_t id_ = 0;
   bool sent_ = false;
   bool gotHead_ = false;
-  size_t bodySent_ = 0;
+  size_t bodySent_ = 0;  // of request_.body, or with Body::Open of outgoing_'s first
+  std::deque<std::string> outgoing_;
   size_t received_ = 0;
   size_t headerBytes_ = 0;
   Headers incoming_;
@@ -101,6 +111,7 @@ class Http2Connection : public std::enable_shared_from_this<Http2Connection> {
   void post(UniqueFunction<void()> task);  // unless closed
   void makeSession();
   void submit(const std::shared_ptr<ClientStream>& stream);
+  void resume(const std::shared_ptr<ClientStream>& stream);
   void reset(const std::shared_ptr<ClientStream>& stream);
   void giveBack(const std::shared_ptr<ClientStream>& stream, size_t count);
   void onEvents(uint32_t events);

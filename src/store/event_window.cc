@@ -27,7 +27,8 @@ size_t historyBytes(const Event& event) {
 class EventWindow::PrefixWatcher final : public Watcher {
  public:
   PrefixWatcher(std::shared_ptr<EventWindow> window, Channel& channel, Sequence next, Revision after)
-      : window_(std::move(window)), channel_(channel), after_(after), next_(next), seen_(after) {}
+      : window_(std::move(window)), channel_(channel), after_(after), era_(window_->era_),
+        next_(next), seen_(after) {}
 
   ~PrefixWatcher() override {
     std::lock_guard lock(window_->mutex_);
@@ -38,7 +39,7 @@ class EventWindow::PrefixWatcher final : public Watcher {
   Batch take(size_t limit) override {
     std::lock_guard lock(window_->mutex_);
     Batch batch;
-    batch.compacted = next_ <= channel_.dropped;
+    batch.compacted = over();
     batch.upTo = seen_;
     if (batch.compacted) return batch;
 
@@ -65,7 +66,7 @@ class EventWindow::PrefixWatcher final : public Watcher {
   void notify(UniqueFunction<void()> wake) override {
     {
       std::lock_guard lock(window_->mutex_);
-      bool pending = next_ <= channel_.dropped || (!channel_.events.empty() && channel_.events.back() >= next_);
+      bool pending = over() || (!channel_.events.empty() && channel_.events.back() >= next_);
       if (!pending) {
         if (!wake_) channel_.armed.push_back(this);
         wake_ = std::move(wake);
@@ -78,10 +79,13 @@ class EventWindow::PrefixWatcher final : public Watcher {
   UniqueFunction<void()> disarm() { return std::exchange(wake_, nullptr); }
 
  private:
+  bool over() const { return era_ != window_->era_ || next_ <= channel_.dropped; }
+
   std::shared_ptr<EventWindow> window_;
   Channel& channel_;  // alive while this watcher is counted in it
   // A reader may know a revision a moment before the window does: the events up to it are not for him.
   const Revision after_;
+  const uint64_t era_;
   Sequence next_;     // the first event not handed out
   Revision seen_;
   UniqueFunction<void()> wake_;  // guarded by the window's mutex, as all of this
@@ -129,6 +133,21 @@ void EventWindow::append(std::span<const EventPtr> events, Revision revision) {
   for (auto& wake : wakes) wake();
   for (const EventPtr& event : cooled)
     if (const RecordPtr& record = superseded(*event)) record->detach();
+}
+
+void EventWindow::interrupt(Revision revision) {
+  std::vector<UniqueFunction<void()>> wakes;
+  {
+    std::lock_guard lock(mutex_);
+    ++era_;
+    start_ = std::max(start_, revision);
+    newest_ = std::max(newest_, revision);
+    for (auto& [prefix, channel] : channels_) {
+      for (PrefixWatcher* watcher : channel.armed) wakes.push_back(watcher->disarm());
+      channel.armed.clear();
+    }
+  }
+  for (auto& wake : wakes) wake();
 }
 
 std::vector<EventPtr> EventWindow::drop(Revision upTo, size_t limit) {

@@ -24,6 +24,8 @@ class EventWindow : public std::enable_shared_from_this<EventWindow> {
 
   // Events in order, after which the state is at `revision`.
   void append(std::span<const EventPtr> events, Revision revision);
+  // The sequence has a gap that ends at the revision: every watch is over, and none can begin before it.
+  void interrupt(Revision revision);
   // Drops at most `limit` of the events up to the revision and returns them, oldest first.
   std::vector<EventPtr> drop(Revision upTo, size_t limit);
 
@@ -66,6 +68,7 @@ class EventWindow : public std::enable_shared_from_this<EventWindow> {
   Sequence firstSequence_ = 1;
   Sequence firstWarm_ = 1;  // older events have lost the attachments of their superseded records
   size_t bytes_ = 0;
+  uint64_t era_ = 0;  // one more with each gap: watchers belong to one
   Revision start_;    // all events after it are here
   Revision newest_;   // all events up to it have been appended
   Channels channels_;

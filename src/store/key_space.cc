@@ -49,6 +49,22 @@ void KeySpace::publish(std::span<const EventPtr> events, Revision revision) {
   window_->append(events, revision);
 }
 
+void KeySpace::publishOverGap(std::span<const EventPtr> events, Revision revision) {
+  window_->interrupt(revision);
+  publish(events, revision);
+  MUST(compact(revision).ok());
+}
+
+std::vector<RecordPtr> KeySpace::all() const {
+  std::vector<RecordPtr> records;
+  auto lock = readLock();
+  index_.scan("", "", [&](const KeyHistory& history) {
+    if (history.live()) records.push_back(history.newest());
+    return true;
+  });
+  return records;
+}
+
 RecordPtr KeySpace::get(std::string_view key) const {
   auto lock = readLock();
   const KeyHistory* history = index_.find(key);

@@ -28,7 +28,13 @@ class KeySpace {
   // Makes the events and the state after them visible at once, then wakes the watchers.
   void publish(std::span<const EventPtr> events, Revision revision);
 
+  // The same over a gap in what is known: the events lead to the state at the revision, but not all that happened on
+  // the way is among them. Watches end, older revisions can no longer be read.
+  void publishOverGap(std::span<const EventPtr> events, Revision revision);
+
   RecordPtr get(std::string_view key) const;
+  // Everything at the newest revision.
+  std::vector<RecordPtr> all() const;
   Result<RangeResult> range(const RangeOptions& options) const;
   size_t count(std::string_view from, std::string_view to) const;
   size_t keys() const;

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -133,6 +134,16 @@ class Store {
 
   // Events after `after` (0: from now on) whose key starts with prefix. Reason::Expired when compacted.
   virtual Result<std::unique_ptr<Watcher>> watch(std::string_view prefix, Revision after) = 0;
+
+  // Whether other processes write to it as well. If so, what is in memory follows what they have been told is done.
+  virtual bool shared() const { return false; }
+  // Calls `ready` once everything that any writer knew to be done at the time of this call can be read here; or with
+  // an error when that cannot be shown in time. At once where nobody else writes; else from a thread that must not wait.
+  virtual void whenFresh(UniqueFunction<void(Status)> ready) { ready(okStatus()); }
+  // A shared store tells of every change, its own writers' too, when it can be read: in order, on the publisher's
+  // thread, which must not wait. Once, before the store is used; without events when `listener` is null again.
+  using Listener = UniqueFunction<void(std::span<const EventPtr>)>;
+  virtual void onChanges(Listener) {}
 
   struct Stats {
     uint64_t commits = 0, syncs = 0;
