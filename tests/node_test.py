@@ -40,15 +40,20 @@ def pod(name, *containers, **spec):
             "spec": {"containers": list(containers) or [container()], **spec}}
 
 
+def make_image(path):
+    """IMAGE, a busybox, as a file that a node may import."""
+    subprocess.run([os.path.join(HERE, "../tools/mkimage.py"), "--out", path, "--name", IMAGE, "--file",
+                    f"{shutil.which('busybox')}=/bin/busybox:0755", "--dir", "/tmp:1777",
+                    *[w for name in ("sh", "sleep", "cat", "echo", "ls", "id", "mkdir", "nslookup", "httpd", "wget", "stat", "env")
+                      for w in ("--symlink", f"busybox=/bin/{name}")]], check=True)
+
+
 def setUpModule():
     global skiff, NODE, MANIFESTS
     images = "/tmp/skiff-node-test-images"
     shutil.rmtree(images, ignore_errors=True)
     os.makedirs(images)
-    subprocess.run([os.path.join(HERE, "../tools/mkimage.py"), "--out", f"{images}/test.tar", "--name", IMAGE, "--file",
-                    f"{shutil.which('busybox')}=/bin/busybox:0755", "--dir", "/tmp:1777",
-                    *[w for name in ("sh", "sleep", "cat", "echo", "ls", "id", "nslookup", "httpd", "wget", "stat", "env")
-                      for w in ("--symlink", f"busybox=/bin/{name}")]], check=True)
+    make_image(f"{images}/test.tar")
     MANIFESTS = tempfile.mkdtemp()
     # Addresses of its own, so that a cluster already running on this machine is not disturbed.
     skiff = Skiff(BINARY, ["--images", images, "--pod-manifest-path", MANIFESTS, "--pod-cidr", "10.197.0.0/16", "--service-cidr", "10.198.0.0/16",
