@@ -16,6 +16,8 @@ int runRollout(const Args& args);
 int runWait(const Args& args);
 int runPortForward(const Args& args);
 int runApiResources(const Args& args);
+int runApiVersions(const Args& args);
+int runExplain(const Args& args);
 int runVersion(const Args& args);
 int runLabel(const Args& args);
 int runAnnotate(const Args& args);

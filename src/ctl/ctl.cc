@@ -30,6 +30,8 @@ constexpr Command kCommands[] = {
     {"exec", runExec, "run a command in a container"},
     {"port-forward", runPortForward, "forward local ports to a pod"},
     {"api-resources", runApiResources, "list the server's resources"},
+    {"api-versions", runApiVersions, "list the server's group versions"},
+    {"explain", runExplain, "what a resource and its fields are for"},
     {"cluster-info", runClusterInfo, "where the control plane is"},
     {"version", runVersion, "versions of client and server"},
 };

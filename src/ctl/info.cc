@@ -1,5 +1,6 @@
-// version, cluster-info, api-resources: what the server is and has.
+// version, cluster-info, api-resources, api-versions: what the server is and has.
 #include <cstdio>
+#include <set>
 
 #include "base/strings.h"
 #include "codec/json.h"
@@ -73,6 +74,19 @@ int runApiResources(const Args& args) {
     }
   }
   std::fputs(alignColumns(rows).c_str(), stdout);
+  return 0;
+}
+
+int runApiVersions(const Args& args) {
+  Flags flags;
+  Session session(flags);
+  if (auto rest = flags.parse(args); !rest.ok()) return printError(rest.error());
+  if (auto connected = session.connect(); !connected.ok()) return printError(connected.error());
+  auto resources = session.resources();
+  if (!resources.ok()) return printError(resources.error());
+  std::set<std::string> versions;
+  for (const auto& r : **resources) versions.insert(r.apiVersion());
+  for (const auto& version : versions) std::printf("%s\n", version.c_str());
   return 0;
 }
 
