@@ -58,6 +58,8 @@ class Strategy {
   // dry run, and is called when an object is gone.
   virtual Status allocate(StrategyContext&) { return okStatus(); }
   virtual void release(const codec::Value& object) { (void)object; }
+  // The live object as the ownership of an update's fields is judged by: with what it has lost for a while only.
+  virtual codec::Value asOwned(const codec::Value& live, codec::Arena&) const { return live; }
   // True: spec changes bump metadata.generation.
   virtual bool hasGeneration() const { return true; }
   virtual bool hasStatus() const { return true; }

@@ -155,7 +155,10 @@ Result<std::optional<Written>> Registry::updateOnce(const WriteCall& call, const
   // A status update replaced the metadata by the client's: take over the unchangeable parts again.
   carryMetadata(object, live->root(), arena);
   // What strategies and plug-ins add is nobody's: owners are those of what the client sent.
-  if (call.tracked) trackManagedFields(object, &live->root(), call, clock().now(), arena);
+  if (call.tracked) {
+    Value owned = strategy.asOwned(live->root(), arena);
+    trackManagedFields(object, &owned, call, clock().now(), arena);
+  }
 
   AdmissionRequest request = admissionOf(call, Operation::Update, &object, &live->root(), arena);
   StrategyContext context{request, *parts_.cluster};

@@ -176,6 +176,15 @@ class ServiceStrategy final : public StatusStrategy {
     matchClusterIps(context.object().child(context.arena(), "spec"), nullptr, context.arena());
   }
 
+  // A service that has become external still has its owner of the inner traffic policy, for the day it is inner again.
+  Value asOwned(const Value& live, Arena& arena) const override {
+    const Value& spec = live["spec"];
+    if (!isExternalName(spec) || spec.has("internalTrafficPolicy")) return live;
+    Value owned = live.clone(arena);
+    owned.child(arena, "spec").set(arena, "internalTrafficPolicy", Value::string("Cluster"));
+    return owned;
+  }
+
   // A client that leaves out what the server gave out means to keep it.
   void prepareUpdate(StrategyContext& context) override {
     if (!isWhole(context)) return;
