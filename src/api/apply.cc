@@ -77,8 +77,11 @@ ManagerId FieldManager::idOf(std::string_view manager, bool applied) const {
           applied ? std::string() : options_.apiVersion, options_.subresource};
 }
 
-FieldSet FieldManager::ownable(const FieldSet& set) const {
-  return set.minusRecursively(options_.ignored).minus(neverOwned());
+FieldSet FieldManager::ownable(FieldSet set) const {
+  static const FieldSet never = neverOwned();
+  set.subtractRecursively(options_.ignored);
+  set.subtract(never);
+  return set;
 }
 
 Status FieldManager::checkConfig(const Value& config) const {
@@ -106,7 +109,7 @@ Result<Value> FieldManager::apply(const Value* live, const Value& config, const 
   Outcome outcome = TRY(applyOnce(current, config, managers, request, request.force, arena));
   if (!outcome.conflicts.empty() && request.manager == kKubectl && !lastAppliedOf(current).empty()) {
     FieldSet allowed = allowedByLastApplied(current);
-    for (Conflict& conflict : outcome.conflicts) conflict.set = conflict.set.minus(allowed);
+    for (Conflict& conflict : outcome.conflicts) conflict.set.subtract(allowed);
     std::erase_if(outcome.conflicts, [](const Conflict& conflict) { return conflict.set.empty(); });
     if (outcome.conflicts.empty()) outcome = TRY(applyOnce(current, config, managers, request, true, arena));
   }
@@ -131,7 +134,8 @@ Result<FieldManager::Outcome> FieldManager::applyOnce(const Value& live, const V
   std::optional<ManagerEntry> last;
   if (found != managers.end()) last = found->second;
   // Names count as applied until the end: they keep metadata when the manager drops all else of it.
-  managers[self] = {set->minusRecursively(options_.ignored), options_.apiVersion, last ? last->time : ""};
+  set->subtractRecursively(options_.ignored);
+  managers[self] = {std::move(*set), options_.apiVersion, last ? last->time : ""};
 
   Outcome outcome;
   outcome.object = mergeByShape(live, config, shape, arena);
@@ -140,7 +144,7 @@ Result<FieldManager::Outcome> FieldManager::applyOnce(const Value& live, const V
   outcome.conflicts = takeFields(live, outcome.object, &self, force, managers, &taken, arena);
   if (!outcome.conflicts.empty()) return outcome;
   ManagerEntry& own = managers[self];
-  own.set = ownable(own.set);
+  own.set = ownable(std::move(own.set));
   // The time is that of the manager's last change of the object: to own more or less of it is none.
   if (!(outcome.object == live)) own.time = formatRfc3339(request.now);
   dropEmpty(managers);
@@ -154,23 +158,33 @@ Value FieldManager::prune(const Value& merged, const Managers& managers, const F
   auto named = [&](const FieldSet& set) { return withNamedFields(set, shape); };
   auto namedOf = [&](const Value& value) { return named(knownFieldsOf(value, shape)); };
   FieldSet owned;
-  for (const auto& [id, entry] : managers) owned = owned.unionWith(entry.set);
+  for (const auto& [id, entry] : managers) owned.add(entry.set);
   FieldSet all = namedOf(merged), lastNamed = named(last);
   Value withoutLast = removeByShape(merged, lastNamed, shape, arena);
-  FieldSet unowned = all.minus(namedOf(withoutLast)).minus(named(owned));
+  FieldSet unowned = all;
+  unowned.subtract(namedOf(withoutLast));
+  unowned.subtract(named(owned));
   Value withoutUnowned = removeByShape(merged, unowned, shape, arena);
   // What hung below a removed item, but was not in the last set, stays.
-  FieldSet gone = all.minus(namedOf(withoutUnowned)).intersectionWith(lastNamed);
-  return removeByShape(merged, gone, shape, arena);
+  all.subtract(namedOf(withoutUnowned));
+  return removeByShape(merged, all.intersectionWith(lastNamed), shape, arena);
 }
 
-std::optional<Comparison> FieldManager::compareAt(const Value& before, const Value& after, std::string_view apiVersion,
-                                                  Arena& arena) const {
-  if (apiVersion == options_.apiVersion || !options_.convert)
-    return compareByShape(before, after, ApplyShape::ofObject(options_.type));
-  auto old = options_.convert(before, apiVersion, arena), now = options_.convert(after, apiVersion, arena);
-  if (!old || !now) return std::nullopt;
-  return compareByShape(old->value, now->value, ApplyShape::ofObject(now->type));
+std::optional<FieldManager::Difference> FieldManager::compareAt(const Value& before, const Value& after,
+                                                                std::string_view apiVersion, Arena& arena) const {
+  Comparison comparison;
+  if (apiVersion == options_.apiVersion || !options_.convert) {
+    comparison = compareByShape(before, after, ApplyShape::ofObject(options_.type));
+  } else {
+    auto old = options_.convert(before, apiVersion, arena), now = options_.convert(after, apiVersion, arena);
+    if (!old || !now) return std::nullopt;
+    comparison = compareByShape(old->value, now->value, ApplyShape::ofObject(now->type));
+  }
+  Difference difference{std::move(comparison.added), std::move(comparison.removed)};
+  difference.changed.add(std::move(comparison.modified));
+  difference.changed.subtractRecursively(options_.ignored);
+  difference.removed.subtractRecursively(options_.ignored);
+  return difference;
 }
 
 // Fields that differ between the two objects leave all managers but `self`: those are conflicts unless forced.
@@ -178,35 +192,32 @@ std::optional<Comparison> FieldManager::compareAt(const Value& before, const Val
 std::vector<FieldManager::Conflict> FieldManager::takeFields(const Value& before, const Value& after,
                                                              const ManagerId* self, bool force, Managers& managers,
                                                              FieldSet* taken, Arena& arena) const {
-  std::map<std::string, std::optional<Comparison>> byVersion;
-  auto compared = [&](const std::string& version) -> const std::optional<Comparison>& {
+  std::map<std::string, std::optional<Difference>, std::less<>> byVersion;
+  auto differenceAt = [&](const std::string& version) -> const std::optional<Difference>& {
     auto [at, fresh] = byVersion.try_emplace(version);
-    if (!fresh) return at->second;
-    at->second = compareAt(before, after, version, arena);
-    if (at->second)
-      for (FieldSet* set : {&at->second->added, &at->second->modified, &at->second->removed})
-        *set = set->minusRecursively(options_.ignored);
+    if (fresh) at->second = compareAt(before, after, version, arena);
     return at->second;
   };
-  const auto& own = compared(options_.apiVersion);
-  *taken = own->added.unionWith(own->modified);
+  *taken = differenceAt(options_.apiVersion)->changed;
 
   std::vector<Conflict> conflicts;
-  Managers left = managers;
-  for (auto& [id, entry] : managers) {
+  for (const auto& [id, entry] : managers) {
     if (self && id == *self) continue;
-    const auto& comparison = compared(entry.apiVersion);
-    if (!comparison) {
-      left.erase(id);
-      continue;
-    }
-    FieldSet conflict = entry.set.intersectionWith(comparison->added.unionWith(comparison->modified));
-    FieldSet& set = left[id].set;
-    set = set.minus(conflict).minus(comparison->removed);
+    const auto& difference = differenceAt(entry.apiVersion);
+    if (!difference) continue;
+    FieldSet conflict = entry.set.intersectionWith(difference->changed);
     if (!conflict.empty()) conflicts.push_back({id, std::move(conflict)});
   }
   if (!force && !conflicts.empty()) return conflicts;
-  managers = std::move(left);
+  for (auto& [id, entry] : managers) {
+    if (self && id == *self) continue;
+    if (const auto& difference = differenceAt(entry.apiVersion)) {
+      entry.set.subtract(difference->changed);
+      entry.set.subtract(difference->removed);
+    } else {
+      entry.set = {};  // of a version that is no longer served
+    }
+  }
   dropEmpty(managers);
   return {};
 }
@@ -215,10 +226,10 @@ void FieldManager::trackUpdate(const Value& live, const Value& proposed, Manager
                                WallTime now, Arena& arena) const {
   FieldSet taken;
   takeFields(live, proposed, nullptr, true, managers, &taken, arena);
-  taken = ownable(taken);
+  taken = ownable(std::move(taken));
   if (!taken.empty()) {
     ManagerEntry& entry = managers[idOf(manager, false)];
-    entry.set = entry.set.unionWith(taken);
+    entry.set.add(std::move(taken));
     entry.apiVersion = options_.apiVersion;
     entry.time = options_.timed ? formatRfc3339(now) : "";
   }
@@ -233,6 +244,7 @@ Value FieldManager::update(const Value* live, const Value& proposed, std::string
   // A request may edit the managers themselves, but not through a subresource.
   bool reset = options_.subresource.empty() && isManagedFieldsReset(wanted);
   bool edited = options_.subresource.empty() && !wanted.empty() && !reset;
+  if (live && wanted == (*live)["metadata"]["managedFields"] && !wanted.empty() && current == next) return wanted;
   Result<Managers> managers = Managers{};
   if (edited) managers = decodeManagedFields(wanted);
   if (live && !reset && (!edited || !managers.ok())) managers = decodeManagedFields((*live)["metadata"]["managedFields"]);
@@ -241,7 +253,7 @@ Value FieldManager::update(const Value* live, const Value& proposed, std::string
   bool untracked = owners.empty() && live && !(*live)["metadata"]["uid"].asString().empty();
   bool tooDeep = !checkPatchDepth(current).ok() || !checkPatchDepth(next).ok();
   if (!untracked && !tooDeep) trackUpdate(current, next, owners, manager, now, arena);
-  return finished(next, owners, arena);
+  return encodeManagedFields(owners, arena);
 }
 
 // Fields that the annotation set and that still are as it says.
@@ -251,7 +263,9 @@ FieldSet FieldManager::allowedByLastApplied(const Value& live) const {
   if (!config.ok() || !checkPatchDepth(*config).ok()) return {};
   auto shape = ApplyShape::ofObject(options_.type);
   Comparison comparison = compareByShape(*config, live, shape);
-  return knownFieldsOf(*config, shape).minus(comparison.modified).minus(comparison.added).minus(comparison.removed);
+  FieldSet allowed = knownFieldsOf(*config, shape);
+  for (const FieldSet* differs : {&comparison.modified, &comparison.added, &comparison.removed}) allowed.subtract(*differs);
+  return allowed;
 }
 
 Error FieldManager::conflictError(const std::vector<Conflict>& conflicts) {

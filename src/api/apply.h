@@ -52,8 +52,8 @@ class FieldManager {
   Result<codec::Value> apply(const codec::Value* live, const codec::Value& config, const ApplyRequest& request,
                              codec::Arena& arena) const;
 
-  // For create (live null), update and the other patches. Never fails: an object that cannot be tracked keeps its
-  // owners.
+  // The managedFields after a create (live null), an update or another patch; an empty list: nobody owns anything. Never
+  // fails: an object that cannot be tracked keeps its owners.
   codec::Value update(const codec::Value* live, const codec::Value& proposed, std::string_view manager, WallTime now,
                       codec::Arena& arena) const;
 
@@ -76,10 +76,14 @@ class FieldManager {
                    WallTime now, codec::Arena& arena) const;
   std::vector<Conflict> takeFields(const codec::Value& before, const codec::Value& after, const ManagerId* self,
                                    bool force, Managers& managers, FieldSet* taken, codec::Arena& arena) const;
-  std::optional<Comparison> compareAt(const codec::Value& before, const codec::Value& after,
+  struct Difference {
+    FieldSet changed;  // added or modified
+    FieldSet removed;
+  };
+  std::optional<Difference> compareAt(const codec::Value& before, const codec::Value& after,
                                       std::string_view apiVersion, codec::Arena& arena) const;
   FieldSet allowedByLastApplied(const codec::Value& live) const;
-  FieldSet ownable(const FieldSet& set) const;
+  FieldSet ownable(FieldSet set) const;
   ManagerId idOf(std::string_view manager, bool applied) const;
   Status checkConfig(const codec::Value& config) const;
   static Error conflictError(const std::vector<Conflict>& conflicts);

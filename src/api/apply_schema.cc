@@ -143,6 +143,7 @@ class SetWalker {
       TRY(walkMember(member, shape, set));
       path_.resize(length);
     }
+    set.settle();
     return okStatus();
   }
 
@@ -153,25 +154,27 @@ class SetWalker {
     TRY(walk(member.value, childShape, child));
     bool emptyMap = member.value.isMap() && member.value.empty();
     if (member.value.isNull() || emptyMap || shape.form != Form::Struct) child.member = true;
-    if (!child.empty()) set.at(fieldElement(member.key)) = std::move(child);
+    if (!child.empty()) set.append(fieldElement(member.key)) = std::move(child);
     return okStatus();
   }
 
   Status walkList(const Value& list, const ApplyShape& shape, FieldSet& set) {
+    std::set<std::string> seen;
     for (const Value& item : list.items()) {
       auto element = itemElement(shape, item);
       if (!element.ok()) {
         TRY(refuse(element.error().message()));
         continue;
       }
-      FieldSet& child = set.at(*element);
-      if (child.member) TRY(refuse(concat("duplicate entries for key ", pathElementText(*element))));
+      if (!seen.insert(*element).second) TRY(refuse(concat("duplicate entries for key ", pathElementText(*element))));
+      FieldSet& child = set.append(*element);
       child.member = true;
       size_t length = path_.size();
       path_ += pathElementText(*element);
       if (shape.form == Form::Keyed) TRY(walk(item, shape.element(), child));
       path_.resize(length);
     }
+    set.settle();
     return okStatus();
   }
 
@@ -245,17 +248,21 @@ class CompareWalker {
   // The three nodes are the value's own.
   struct Nodes {
     FieldSet added, modified, removed;
+    void settle() {
+      for (FieldSet* set : {&added, &modified, &removed}) set->settle();
+    }
   };
 
   static Nodes walk(const Value* before, const Value* after, const ApplyShape& shape) {
     Nodes nodes;
     if (!before && !after) return nodes;
+    if (before && after && *before == *after) return nodes;
     bool granular = isGranular(before, after, shape);
     if (granular && shape.form != Form::Set && shape.form != Form::Keyed)
       walkMap(before, after, shape, nodes);
     else if (granular)
       walkList(before, after, shape, nodes);
-    else if (before && after && !(*before == *after))
+    else if (before && after)
       nodes.modified.member = true;
     if (!before) nodes.added.member = true;
     if (!after) nodes.removed.member = true;
@@ -270,10 +277,10 @@ class CompareWalker {
     return fits(before) && fits(after);
   }
 
-  static void put(Nodes& nodes, std::string_view element, Nodes&& child) {
-    if (!child.added.empty()) nodes.added.at(element) = std::move(child.added);
-    if (!child.modified.empty()) nodes.modified.at(element) = std::move(child.modified);
-    if (!child.removed.empty()) nodes.removed.at(element) = std::move(child.removed);
+  static void put(Nodes& nodes, const std::string& element, Nodes&& child) {
+    if (!child.added.empty()) nodes.added.append(element) = std::move(child.added);
+    if (!child.modified.empty()) nodes.modified.append(element) = std::move(child.modified);
+    if (!child.removed.empty()) nodes.removed.append(element) = std::move(child.removed);
   }
 
   static void walkMap(const Value* before, const Value* after, const ApplyShape& shape, Nodes& nodes) {
@@ -291,6 +298,7 @@ class CompareWalker {
     if (after)
       for (const Member& member : after->members())
         if (!before || !before->has(member.key)) visit(member.key);
+    nodes.settle();
   }
 
   static void walkList(const Value* before, const Value* after, const ApplyShape& shape, Nodes& nodes) {
@@ -298,6 +306,7 @@ class CompareWalker {
     for (const auto& item : old.order) put(nodes, item.element, walk(item.value, now.find(item.element), shape.element()));
     for (const auto& item : now.order)
       if (!old.find(item.element)) put(nodes, item.element, walk(nullptr, item.value, shape.element()));
+    nodes.settle();
   }
 };
 
@@ -439,7 +448,7 @@ FieldSet withNamedFields(const FieldSet& set, const ApplyShape& shape) {
       childShape = shape.element();
     FieldSet child = withNamedFields(node, childShape);
     if (isField && shape.form == Form::Struct && shape.type->field(name)) child.member = true;
-    out.children.emplace(element, std::move(child));
+    out.append(element) = std::move(child);
   }
   return out;
 }

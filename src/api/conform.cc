@@ -26,6 +26,7 @@ std::string_view kindWord(const Value& value) {
     case Value::Kind::List:
       return "array";
     case Value::Kind::Map:
+    case Value::Kind::Raw:
       return "object";
     case Value::Kind::Null:
       return "null";
@@ -78,7 +79,8 @@ std::string_view unstructuredKind(const Value& value) {
     case Value::Kind::Bool: return "bool";
     case Value::Kind::String: return "string";
     case Value::Kind::List: return "slice";
-    case Value::Kind::Map: return "map";
+    case Value::Kind::Map:
+    case Value::Kind::Raw: return "map";
     case Value::Kind::Double: return "float64";
     default: return "int64";
   }
@@ -289,8 +291,10 @@ class Conformer {
         return quantity(value);
       case FieldKind::IntOrString:
         return value.isString() ? okStatus() : integer(value, field);
-      case FieldKind::RawExtension:
       case FieldKind::FieldsV1:
+        if (!value.isRaw()) value = Value::raw(arena_.copy(codec::toJson(value)));
+        return okStatus();
+      case FieldKind::RawExtension:
       case FieldKind::Json:
         return okStatus();
       case FieldKind::JsonSchemaOrArray:

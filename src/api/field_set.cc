@@ -70,71 +70,118 @@ Status parseInto(FieldSet& set, const Value& fields, int depth) {
       set.member = true;
       continue;
     }
-    FieldSet& child = set.at(TRY(canonicalElement(member.key)));
+    FieldSet& child = set.append(TRY(canonicalElement(member.key)));
     TRY(parseInto(child, member.value, depth + 1));
     if (child.children.empty()) child.member = true;  // {} is the path itself
   }
+  set.settle();
   return okStatus();
 }
 
+void writeFieldsV1(const FieldSet& set, std::string& out) {
+  char before = '{';
+  if (set.member && !set.children.empty()) {
+    out += "{\".\":{}";
+    before = ',';
+  }
+  for (const auto& [element, child] : set.children) {
+    out += before;
+    codec::writeJsonString(out, element);
+    out += ':';
+    writeFieldsV1(child, out);
+    before = ',';
+  }
+  out += before == '{' ? "{}" : "}";
+}
+
+bool childLess(const FieldSet::Child& a, const FieldSet::Child& b) { return pathElementLess(a.element, b.element); }
+
 }  // namespace
 
-bool PathElementLess::operator()(std::string_view a, std::string_view b) const {
+bool pathElementLess(std::string_view a, std::string_view b) {
   int rankA = rankOf(a), rankB = rankOf(b);
   if (rankA != rankB) return rankA < rankB;
+  if (!isListElement(a)) return a < b;
   size_t at = size_t(std::ranges::mismatch(a, b).in1 - a.begin());
-  if (isListElement(a)) {
-    std::string_view numberA = numberAround(a, at), numberB = numberAround(b, at);
-    if (!numberA.empty() && !numberB.empty() && numberA.size() != numberB.size()) return numberA.size() < numberB.size();
-  }
+  std::string_view numberA = numberAround(a, at), numberB = numberAround(b, at);
+  if (!numberA.empty() && !numberB.empty() && numberA.size() != numberB.size()) return numberA.size() < numberB.size();
   return a < b;
 }
 
 const FieldSet* FieldSet::child(std::string_view element) const {
-  auto found = children.find(element);
-  return found == children.end() ? nullptr : &found->second;
+  auto at = std::ranges::lower_bound(children, element, pathElementLess, &Child::element);
+  return at == children.end() || at->element != element ? nullptr : &at->set;
 }
 
-FieldSet FieldSet::unionWith(const FieldSet& other) const {
-  FieldSet out = *this;
-  out.member = member || other.member;
-  for (const auto& [element, theirs] : other.children) {
-    auto [at, fresh] = out.children.try_emplace(element, theirs);
-    if (!fresh) at->second = at->second.unionWith(theirs);
+FieldSet& FieldSet::at(std::string_view element) {
+  auto at = std::ranges::lower_bound(children, element, pathElementLess, &Child::element);
+  if (at == children.end() || at->element != element) at = children.insert(at, Child{std::string(element), {}});
+  return at->set;
+}
+
+FieldSet& FieldSet::append(std::string element) { return children.emplace_back(Child{std::move(element), {}}).set; }
+
+void FieldSet::settle() {
+  if (!std::ranges::is_sorted(children, childLess)) std::ranges::stable_sort(children, childLess);
+  auto same = [](const Child& a, const Child& b) { return a.element == b.element; };
+  auto last = std::ranges::adjacent_find(children, same);
+  if (last == children.end()) return;
+  for (auto next = std::next(last); next != children.end(); ++next) {
+    if (same(*last, *next)) last->set.add(std::move(next->set));
+    else if (++last != next) *last = std::move(*next);
   }
-  return out;
+  children.erase(std::next(last), children.end());
+}
+
+void FieldSet::add(FieldSet other) {
+  member |= other.member;
+  if (other.children.empty()) return;
+  if (children.empty()) {
+    children = std::move(other.children);
+    return;
+  }
+  std::vector<Child> both;
+  both.reserve(children.size() + other.children.size());
+  auto theirs = other.children.begin();
+  for (Child& ours : children) {
+    while (theirs != other.children.end() && childLess(*theirs, ours)) both.push_back(std::move(*theirs++));
+    if (theirs != other.children.end() && theirs->element == ours.element) ours.set.add(std::move((theirs++)->set));
+    both.push_back(std::move(ours));
+  }
+  std::move(theirs, other.children.end(), std::back_inserter(both));
+  children = std::move(both);
+}
+
+void FieldSet::subtract(const FieldSet& other) {
+  member = member && !other.member;
+  if (other.children.empty()) return;
+  std::erase_if(children, [&](Child& ours) {
+    if (const FieldSet* theirs = other.child(ours.element)) ours.set.subtract(*theirs);
+    return ours.set.empty();
+  });
+}
+
+void FieldSet::subtractRecursively(const FieldSet& other) {
+  if (other.member) {
+    *this = {};
+    return;
+  }
+  if (other.children.empty()) return;
+  std::erase_if(children, [&](Child& ours) {
+    if (const FieldSet* theirs = other.child(ours.element)) ours.set.subtractRecursively(*theirs);
+    return ours.set.empty();
+  });
 }
 
 FieldSet FieldSet::intersectionWith(const FieldSet& other) const {
   FieldSet out;
   out.member = member && other.member;
-  for (const auto& [element, ours] : children)
-    if (const FieldSet* theirs = other.child(element)) {
-      FieldSet both = ours.intersectionWith(*theirs);
-      if (!both.empty()) out.children.emplace(element, std::move(both));
-    }
-  return out;
-}
-
-FieldSet FieldSet::minus(const FieldSet& other) const {
-  FieldSet out;
-  out.member = member && !other.member;
+  if (other.children.empty()) return out;
   for (const auto& [element, ours] : children) {
     const FieldSet* theirs = other.child(element);
-    FieldSet left = theirs ? ours.minus(*theirs) : ours;
-    if (!left.empty()) out.children.emplace(element, std::move(left));
-  }
-  return out;
-}
-
-FieldSet FieldSet::minusRecursively(const FieldSet& other) const {
-  FieldSet out;
-  if (other.member) return out;
-  out.member = member;
-  for (const auto& [element, ours] : children) {
-    const FieldSet* theirs = other.child(element);
-    FieldSet left = theirs ? ours.minusRecursively(*theirs) : ours;
-    if (!left.empty()) out.children.emplace(element, std::move(left));
+    if (!theirs) continue;
+    FieldSet both = ours.intersectionWith(*theirs);
+    if (!both.empty()) out.append(element) = std::move(both);
   }
   return out;
 }
@@ -148,15 +195,17 @@ std::vector<std::string> FieldSet::paths() const {
 Result<FieldSet> FieldSet::fromFieldsV1(const Value& fields) {
   FieldSet set;
   if (fields.isNull()) return set;
-  TRY(parseInto(set, fields, 0));
+  Arena arena;
+  Value tree = fields;
+  if (fields.isRaw()) tree = TRY(codec::parseJson(fields.asRaw(), arena, {.copyStrings = false}));
+  TRY(parseInto(set, tree, 0));
   return set;
 }
 
 Value FieldSet::toFieldsV1(Arena& arena) const {
-  Value map = Value::map();
-  if (member && !children.empty()) map.append(arena, ".", Value::map());
-  for (const auto& [element, child] : children) map.append(arena, arena.copy(element), child.toFieldsV1(arena));
-  return map;
+  std::string json;
+  writeFieldsV1(*this, json);
+  return Value::raw(arena.copy(json));
 }
 
 std::string fieldElement(std::string_view name) { return concat("f:", name); }

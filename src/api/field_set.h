@@ -1,7 +1,6 @@
 // Sets of field paths, as server-side apply keeps them for each manager (metav1.FieldsV1).
 // https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
 #pragma once
-#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,37 +10,45 @@
 
 namespace skiff::api {
 
-// One step of a path in its FieldsV1 form: f:<field>, k:<keys of a list item, JSON>, v:<item of a set, JSON>, i:<index>.
-struct PathElementLess {
-  using is_transparent = void;
-  bool operator()(std::string_view a, std::string_view b) const;
-};
+// The order of path elements in their FieldsV1 form: f:<field>, k:<keys of a list item, JSON>, v:<item of a set, JSON>,
+// i:<index>.
+bool pathElementLess(std::string_view a, std::string_view b);
 
 // A trie of paths. A node stands for the path that leads to it: `member` tells whether that path itself is in the set,
-// `children` hold the longer ones. No child is empty.
+// `children` hold the longer ones, sorted by element. No child is empty.
 class FieldSet {
  public:
+  struct Child;
   bool member = false;
-  std::map<std::string, FieldSet, PathElementLess> children;
+  std::vector<Child> children;
 
   bool empty() const { return !member && children.empty(); }
   bool operator==(const FieldSet&) const = default;
   const FieldSet* child(std::string_view element) const;  // null when there is none
-  // The child, made when missing: the caller must put something into it.
-  FieldSet& at(std::string_view element) { return children[std::string(element)]; }
+  // The child, made when missing: the caller must put something into it. Costs a move of the later ones.
+  FieldSet& at(std::string_view element);
+  // For many children in any order: a node that has been appended to is whole again after settle(), which joins those
+  // of one element.
+  FieldSet& append(std::string element);
+  void settle();
 
-  FieldSet unionWith(const FieldSet& other) const;
+  void add(FieldSet other);                        // union
+  void subtract(const FieldSet& other);
+  void subtractRecursively(const FieldSet& other);  // also what is below the members of `other`
   FieldSet intersectionWith(const FieldSet& other) const;
-  FieldSet minus(const FieldSet& other) const;
-  // Also without everything below the members of `other`.
-  FieldSet minusRecursively(const FieldSet& other) const;
 
   // ".spec.ports[port=80,protocol=\"TCP\"].name", in the order of upstream's conflicts.
   std::vector<std::string> paths() const;
 
   // An error for malformed or too deep (hostile) input.
   static Result<FieldSet> fromFieldsV1(const codec::Value& fields);
-  codec::Value toFieldsV1(codec::Arena& arena) const;
+  codec::Value toFieldsV1(codec::Arena& arena) const;  // Raw
+};
+
+struct FieldSet::Child {
+  std::string element;
+  FieldSet set;
+  bool operator==(const Child&) const = default;
 };
 
 std::string fieldElement(std::string_view name);                      // "f:name"

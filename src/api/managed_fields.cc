@@ -122,7 +122,7 @@ void capUpdateManagers(Managers& managers) {
     }
     if (updater->first == bucketId) continue;
     ManagerEntry& bucket = managers.at(bucketId);
-    bucket.set = bucket.set.unionWith(updater->second.set);
+    bucket.set.add(std::move(updater->second.set));
     bucket.time = updater->second.time;  // the younger one
     ManagerId merged = updater->first;
     managers.erase(merged);

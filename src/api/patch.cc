@@ -40,6 +40,9 @@ void appendGoText(std::string& out, const Value& value) {
     case Value::Kind::String:
       out += value.asString();
       return;
+    case Value::Kind::Raw:
+      out += value.asRaw();
+      return;
     case Value::Kind::List:
       out += '[';
       for (size_t i = 0; i < value.size(); ++i) {

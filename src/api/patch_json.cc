@@ -2,6 +2,7 @@
 
 #include "api/patch.h"
 #include "base/strings.h"
+#include "codec/json.h"
 
 namespace skiff::api {
 using codec::Arena;
@@ -62,6 +63,7 @@ class Editor {
     for (size_t i = 1; i + 1 < tokens.size(); ++i) {
       node = child(*node, unescaped(tokens[i]));
       if (!node) return {};
+      if (node->isRaw()) *node = codec::parseRaw(*node, arena_);
     }
     if (!node->isMap() && !node->isList()) return {};
     return {node, unescaped(tokens.back())};

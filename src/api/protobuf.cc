@@ -367,9 +367,20 @@ class Reader {
       case FieldKind::IntOrString:
         if (numbers[1] != 0) return Value::text(arena_, texts[3]);
         return Value::integer(int32_t(numbers[2]));
+      case FieldKind::FieldsV1:
+        return fieldsV1(texts[1]);
       default:
         return raw(texts[1]);
     }
+  }
+
+  // Checked once: what is written later is this text, spaces and what HTML would take amiss aside.
+  Result<Value> fieldsV1(std::string_view json) {
+    if (json.empty()) return Value::null();
+    Arena scratch;
+    Value tree = TRY(codec::parseJson(json, scratch, {.copyStrings = false}));
+    bool plain = json.find_first_of(" \t\r\n<>&") == json.npos;
+    return Value::raw(arena_.copy(plain ? json : codec::toJson(tree)));
   }
 
   Result<Value> time(bool unset, int64_t secondsCount, int64_t nanos, bool micro,

@@ -76,6 +76,15 @@ std::string defaultFieldManager(std::string_view userAgent) {
   return std::string(name.substr(0, kMaxManagerBytes));
 }
 
+namespace {
+
+void setOwners(Value& object, const Value& fields, Arena& arena) {
+  if (fields.empty()) object.child(arena, "metadata").erase("managedFields");
+  else setMetadata(object, arena, "managedFields", fields);
+}
+
+}  // namespace
+
 void trackManagedFields(Value& object, const Value* live, const WriteCall& call, WallTime now, Arena& arena) {
   const ServedResource& resource = *call.resource;
   bool custom = resource.custom != nullptr;
@@ -84,7 +93,7 @@ void trackManagedFields(Value& object, const Value* live, const WriteCall& call,
   if (live) api::keepManagedFieldTimes(*live, object, arena);
   if (resource.info == resource.storage || (custom && resource.info->version == resource.storage->version)) {
     Value zero = live ? Value::null() : zeroObject(*resource.info, custom, arena);
-    object = tracker.update(live ? live : &zero, object, manager, now, arena);
+    setOwners(object, tracker.update(live ? live : &zero, object, manager, now, arena), arena);
     return;
   }
   // Owners are recorded in the version that the client wrote.
@@ -94,10 +103,7 @@ void trackManagedFields(Value& object, const Value* live, const WriteCall& call,
     return copy;
   };
   Value before = live ? served(*live) : zeroObject(*resource.info, custom, arena);
-  Value tracked = tracker.update(&before, served(object), manager, now, arena);
-  const Value& fields = std::as_const(tracked)["metadata"]["managedFields"];
-  if (fields.empty()) object.child(arena, "metadata").erase("managedFields");
-  else setMetadata(object, arena, "managedFields", fields);
+  setOwners(object, tracker.update(&before, served(object), manager, now, arena), arena);
 }
 
 Result<Value> applyManaged(const Value* live, const Value& config, const ServedResource& resource, const ApplyCall& how,

@@ -35,7 +35,8 @@ Result<PatchKind> patchKind(std::string_view contentType, bool custom) {
 std::string_view goKind(const Value& value) {
   switch (value.kind()) {
     case Value::Kind::List: return "array";
-    case Value::Kind::Map: return "object";
+    case Value::Kind::Map:
+    case Value::Kind::Raw: return "object";
     case Value::Kind::String: return "string";
     case Value::Kind::Bool: return "bool";
     default: return "number";

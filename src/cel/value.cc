@@ -48,6 +48,7 @@ Value Value::of(const codec::Value& tree) {
     case TreeKind::String: return string(tree.asString());
     case TreeKind::List:
     case TreeKind::Map: break;
+    case TreeKind::Raw: return map(std::span<const Entry>());  // nothing that an expression could name
   }
   Value v(tree.isList() ? Kind::List : Kind::Map, Form::Tree);
   v.tree_ = &tree;

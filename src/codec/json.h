@@ -22,6 +22,7 @@ struct JsonOptions {
 // The error's text is Go's where a user meets it ("invalid character '}' looking for beginning of value").
 Result<Value> parseJson(std::string_view text, Arena& arena, const JsonOptions& options = {});
 Result<std::shared_ptr<Document>> parseJsonDocument(std::string_view text);
+Value parseRaw(const Value& raw, Arena& arena);  // the tree of a Raw value
 
 // Members in the order they have; <, >, & and U+2028/9 escaped as Go does. No trailing newline.
 void writeJson(std::string& out, const Value& value);

@@ -457,4 +457,6 @@ Result<std::shared_ptr<Document>> parseJsonDocument(std::string_view text) {
   return document;
 }
 
+Value parseRaw(const Value& raw, Arena& arena) { return parseJson(raw.asRaw(), arena).valueOr(Value()); }
+
 }  // namespace skiff::codec

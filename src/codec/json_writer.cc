@@ -52,6 +52,7 @@ class Writer {
   }
 
   void begin(const Value& value) {
+    if (value.isRaw() && (style_.sorted || style_.indent > 0)) return begin(expanded(value));
     if (!value.isList() && !value.isMap()) return scalar(value);
     if (value.empty()) {
       out_ += value.isMap() ? "{}" : "[]";
@@ -82,6 +83,9 @@ class Writer {
       case Value::Kind::String:
         writeJsonString(out_, value.asString());
         return;
+      case Value::Kind::Raw:
+        out_ += value.asRaw();
+        return;
       default:
         out_ += "null";
     }
@@ -93,9 +97,13 @@ class Writer {
     out_.append(frames_.size() * size_t(style_.indent), ' ');
   }
 
+  // In the arena: frames point into it.
+  const Value& expanded(const Value& raw) { return *std::construct_at(arena_.array<Value>(1), parseRaw(raw, arena_)); }
+
   std::string& out_;
   Style style_;
   std::vector<Frame> frames_;
+  Arena arena_;
 };
 
 // Bytes that are not written as they stand.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/result.h"
+#include "codec/json.h"
 
 namespace skiff::codec {
 namespace {
@@ -85,9 +86,16 @@ bool sameNumber(const Value& a, const Value& b) {
   return a.asDouble() == b.asDouble();
 }
 
+bool equalsRaw(const Value& tree, std::string_view json) {
+  Arena arena;
+  auto parsed = parseJson(json, arena);
+  return parsed.ok() && tree == *parsed;
+}
+
 // Compares without descending: children of containers are queued.
 bool shallowEqual(const Value& a, const Value& b, std::vector<Pair>& todo) {
   if (a.isNumber() && b.isNumber()) return sameNumber(a, b);
+  if (a.isRaw() != b.isRaw()) return a.isRaw() ? equalsRaw(b, a.asRaw()) : equalsRaw(a, b.asRaw());
   if (a.kind() != b.kind()) return false;
   switch (a.kind()) {
     case Value::Kind::Bool:
@@ -100,6 +108,8 @@ bool shallowEqual(const Value& a, const Value& b, std::vector<Pair>& todo) {
       return true;
     case Value::Kind::Map:
       return a.size() == b.size() && pairMembers(a, b, todo);
+    case Value::Kind::Raw:
+      return a.asRaw() == b.asRaw();
     default:
       return true;
   }
@@ -241,6 +251,9 @@ Value Value::clone(Arena& arena) const {
       case Kind::String:
         value = text(arena, value.asString());
         break;
+      case Kind::Raw:
+        value = raw(arena.copy(value.asRaw()));
+        break;
       case Kind::List:
         value = listOf(arena, std::as_const(value).items());
         for (Value& item : value.items()) todo.push_back(&item);
@@ -277,7 +290,7 @@ size_t Value::cloneBytes() const {
   while (!todo.empty()) {
     const Value& value = *todo.back();
     todo.pop_back();
-    if (value.isString()) bytes += value.asString().size();
+    if (value.isString() || value.isRaw()) bytes += value.size_;
     if (value.empty()) continue;
     bytes += kPadding + sizeof(Header) + value.size() * (value.isMap() ? sizeof(Member) : sizeof(Value));
     for (const Value& item : value.items()) todo.push_back(&item);

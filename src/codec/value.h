@@ -58,7 +58,8 @@ struct Member;
 
 class Value {
  public:
-  enum class Kind : uint8_t { Null, Bool, Int, Double, String, List, Map };
+  // Raw is JSON text that is only ever passed on, such as fieldsV1: no tree is made of it until somebody asks.
+  enum class Kind : uint8_t { Null, Bool, Int, Double, String, List, Map, Raw };
 
   constexpr Value() = default;
   static Value null() { return {}; }
@@ -85,6 +86,12 @@ class Value {
     return v;
   }
   static Value text(Arena& arena, std::string_view s) { return string(arena.copy(s)); }
+  // Valid JSON on one line; not copied either.
+  static Value raw(std::string_view json) {
+    Value v = string(json);
+    v.kind_ = Kind::Raw;
+    return v;
+  }
   static Value list() { return Value(Kind::List); }
   static Value map() { return Value(Kind::Map); }
   // Containers of exactly these items; the span may not be in the arena.
@@ -100,6 +107,7 @@ class Value {
   bool isString() const { return kind_ == Kind::String; }
   bool isList() const { return kind_ == Kind::List; }
   bool isMap() const { return kind_ == Kind::Map; }
+  bool isRaw() const { return kind_ == Kind::Raw; }
 
   // Lenient reads: the neutral value when the kind is another.
   bool asBool() const { return isBool() && int_ != 0; }
@@ -107,6 +115,9 @@ class Value {
   double asDouble() const { return isDouble() ? double_ : isInt() ? double(int_) : 0; }
   std::string_view asString() const {
     return isString() ? std::string_view(string_, size_) : std::string_view();
+  }
+  std::string_view asRaw() const {
+    return isRaw() ? std::string_view(string_, size_) : std::string_view();
   }
   std::string str() const { return std::string(asString()); }
 

@@ -145,6 +145,7 @@ class Emitter {
   }
 
   void begin(const Value& value, std::vector<Frame>& frames) {
+    if (value.isRaw()) return begin(*std::construct_at(arena_.array<Value>(1), parseRaw(value, arena_)), frames);
     yaml_event_t event;
     switch (value.kind()) {
       case Value::Kind::Map: {
@@ -170,6 +171,7 @@ class Emitter {
       case Value::Kind::Double:
         return scalar(doubleText(value.asDouble()), YAML_PLAIN_SCALAR_STYLE);
       case Value::Kind::Null:
+      case Value::Kind::Raw:
         return scalar("null", YAML_PLAIN_SCALAR_STYLE);
     }
   }
@@ -193,6 +195,7 @@ class Emitter {
   }
 
   yaml_emitter_t emitter_;
+  Arena arena_;  // trees of raw values; frames point into it
 };
 
 }  // namespace

@@ -24,6 +24,7 @@ bool isZero(const Value& value) {
     case Value::Kind::String: return value.asString().empty();
     case Value::Kind::List:
     case Value::Kind::Map: return value.size() == 0;
+    case Value::Kind::Raw: return false;
   }
   return true;
 }
