@@ -73,29 +73,36 @@ Result<WriteResult> Engine::commit(Write write) {
 
 // Queues the writes together and returns when all have an outcome.
 void Engine::await(std::span<Pending* const> mine) {
-  std::unique_lock lock(mutex_);
-  queue_.insert(queue_.end(), mine.begin(), mine.end());
-  for (Pending* pending : mine) {
-    while (!pending->outcome) {
-      if (committing_) {
-        pending->changed.wait(lock);
-        continue;
-      }
-      committing_ = true;
-      std::vector<Pending*> batch(queue_.begin(), queue_.end());
-      queue_.clear();
-      lock.unlock();
-      std::vector<Result<WriteResult>> outcomes = runRound(batch);
-      lock.lock();
-      committing_ = false;
-      // Under the lock, since a writer that sees its outcome destroys what we are notifying.
-      for (size_t i = 0; i < batch.size(); ++i) {
-        batch[i]->outcome = std::move(outcomes[i]);
-        batch[i]->changed.notify_one();
-      }
-      if (!queue_.empty()) queue_.front()->changed.notify_one();
-    }
+  bool lead;
+  {
+    std::lock_guard lock(mutex_);
+    queue_.insert(queue_.end(), mine.begin(), mine.end());
+    lead = !std::exchange(committing_, true);
   }
+  if (lead) leadRound();
+  for (Pending* pending : mine) {
+    while (pending->turn.wait() == Turn::Lead) leadRound();
+  }
+}
+
+void Engine::leadRound() {
+  std::vector<Pending*> batch;
+  {
+    std::lock_guard lock(mutex_);
+    batch.assign(queue_.begin(), queue_.end());
+    queue_.clear();
+  }
+  std::vector<Result<WriteResult>> outcomes = runRound(batch);
+  for (size_t i = 0; i < batch.size(); ++i) batch[i]->outcome = std::move(outcomes[i]);
+  Pending* next = nullptr;
+  {
+    std::lock_guard lock(mutex_);
+    if (queue_.empty()) committing_ = false;
+    else next = queue_.front();
+  }
+  // The next round starts while the writers of this one wake up.
+  if (next) next->turn.signal(Turn::Lead);
+  for (Pending* pending : batch) pending->turn.signal(Turn::Done);
 }
 
 std::vector<Result<WriteResult>> Engine::runRound(std::span<Pending* const> batch) {

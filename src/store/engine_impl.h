@@ -9,13 +9,13 @@
 // If the disk fails, nothing was published: the writers get ServiceUnavailable, readers go on. The failed batch may
 // still have reached the disk, so its keys are written again, as they are in memory, with the next batch.
 #pragma once
-#include <condition_variable>
 #include <deque>
 #include <mutex>
 #include <optional>
 #include <set>
 #include <unordered_map>
 
+#include "rt/parker.h"
 #include "store/disk.h"
 #include "store/engine.h"
 #include "store/expiry_queue.h"
@@ -53,11 +53,12 @@ class Engine final : public Store {
   }
 
  private:
+  enum class Turn { Lead, Done };  // the writer is to lead a round, or has its outcome
   struct Pending {
     explicit Pending(Write w) : write(std::move(w)) {}
     Write write;
     std::optional<Result<WriteResult>> outcome;
-    std::condition_variable changed;  // it has an outcome, or is to lead
+    rt::Parker<Turn> turn;
   };
   // What one round decided, before it is durable.
   struct Round {
@@ -69,6 +70,7 @@ class Engine final : public Store {
 
   Engine(EngineOptions options, std::unique_ptr<Disk> disk, DirectoryLock lock, DiskState state);
   void await(std::span<Pending* const> mine);
+  void leadRound();
   std::vector<Result<WriteResult>> runRound(std::span<Pending* const> batch);
   WriteResult judge(Write& write, Round& round) const;
   RecordPtr makeRecord(Write& write, const RecordPtr& previous, Revision revision) const;
