@@ -6,8 +6,32 @@
 
 namespace skiff::api {
 
-Object::Object(codec::DocumentPtr document, const TypeInfo* type)
-    : document_(std::move(document)), type_(type), metadata_(&root()["metadata"]), labels_(&metadata()["labels"]) {}
+Object::Object(codec::DocumentPtr document, const TypeInfo* type) : type_(type) { take(std::move(document)); }
+
+Object::Object(std::shared_ptr<const ObjectSource> source, const TypeInfo* type, Json json)
+    : type_(type), source_(std::move(source)), json_(std::move(json)) {}
+
+ObjectPtr Object::cooled(std::shared_ptr<const ObjectSource> source) const {
+  Json json;
+  {
+    std::lock_guard lock(mutex_);
+    json = json_;
+  }
+  return ObjectPtr(new Object(std::move(source), type_, std::move(json)));
+}
+
+void Object::decode() const {
+  std::lock_guard lock(decoding_);
+  if (!warm()) take(source_->decode());
+}
+
+void Object::take(codec::DocumentPtr document) const {
+  document_ = std::move(document);
+  metadata_ = &document_->root["metadata"];
+  labels_ = &(*metadata_)["labels"];
+  source_ = nullptr;
+  decoded_.store(true, std::memory_order_release);
+}
 
 ObjectPtr Object::fromDocument(codec::DocumentPtr document, const TypeInfo* type) {
   return std::make_shared<const Object>(std::move(document), type);
@@ -22,28 +46,43 @@ std::string Object::key() const {
   return ns().empty() ? std::string(name()) : concat(ns(), '/', name());
 }
 
-SharedBytes Object::json() const {
-  std::lock_guard lock(mutex_);
-  if (!json_.empty()) return json_;
+const Object::Json& Object::madeJson() const {
+  if (!json_.text.empty()) return json_;
   std::string text;
   char before = '{';
   for (const codec::Member& member : root().members()) {
     text += std::exchange(before, ',');
+    bool head = member.key == "kind" || member.key == "apiVersion";
+    if (!head && json_.itemFrom == 0) json_.itemFrom = uint32_t(text.size());
     codec::writeJsonString(text, member.key);
     text += ':';
     size_t from = text.size();
     codec::writeJson(text, member.value);
-    if (member.key == "metadata") metadataFrom_ = from, metadataSize_ = text.size() - from;
+    if (member.key != "metadata") continue;
+    json_.metadataFrom = uint32_t(from);
+    json_.metadataSize = uint32_t(text.size() - from);
   }
   text += before == '{' ? "{}" : "}";
-  json_ = SharedBytes(std::move(text));
+  if (json_.itemFrom == 0) json_.itemFrom = 1;
+  json_.text = SharedBytes(std::move(text));
   return json_;
+}
+
+SharedBytes Object::json() const {
+  std::lock_guard lock(mutex_);
+  return madeJson().text;
+}
+
+SharedBytes Object::jsonOfItem() const {
+  std::lock_guard lock(mutex_);
+  const Json& json = madeJson();
+  return json.text.slice(json.itemFrom);
 }
 
 SharedBytes Object::metadataJson() const {
   {
     std::lock_guard lock(mutex_);
-    if (metadataSize_ > 0) return json_.slice(metadataFrom_, metadataSize_);
+    if (json_.metadataSize > 0) return json_.text.slice(json_.metadataFrom, json_.metadataSize);
   }
   return SharedBytes(codec::toJson(metadata()));
 }

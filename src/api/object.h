@@ -1,6 +1,6 @@
 // An API object at a revision: immutable, shared by every reader. It is made from a value tree or
-// from stored bytes, and makes its other forms (JSON, protobuf, the typed struct) on first use,
-// once for all who share it.
+// from stored bytes, and makes its other forms (the tree, JSON, protobuf, the typed struct) on first
+// use, once for all who share it.
 #pragma once
 #include <any>
 #include <atomic>
@@ -23,6 +23,13 @@ namespace skiff::api {
 class Object;
 using ObjectPtr = std::shared_ptr<const Object>;
 
+// What an object's tree can be made of again.
+class ObjectSource {
+ public:
+  virtual ~ObjectSource() = default;
+  virtual codec::DocumentPtr decode() const = 0;  // it has been decoded before: cannot fail
+};
+
 class Object {
  public:
   // The tree has apiVersion, kind and metadata (with its resourceVersion). `type` is null for kinds
@@ -37,21 +44,29 @@ class Object {
     return fromDocument(std::move(document), T::binding().type);
   }
 
-  const codec::Value& root() const { return document_->root; }
-  const codec::DocumentPtr& document() const { return document_; }
+  // The same object as bytes only: its JSON, if that has been made, and what its tree is made of when somebody asks.
+  ObjectPtr cooled(std::shared_ptr<const ObjectSource> source) const;
+  bool warm() const { return decoded_.load(std::memory_order_acquire); }  // there is a tree
+
+  const codec::Value& root() const { return document()->root; }
+  const codec::DocumentPtr& document() const {
+    if (!warm()) decode();
+    return document_;
+  }
   const TypeInfo* type() const { return type_; }
 
   std::string_view apiVersion() const { return root()["apiVersion"].asString(); }
   std::string_view kind() const { return root()["kind"].asString(); }
-  const codec::Value& metadata() const { return *metadata_; }
+  const codec::Value& metadata() const { return document(), *metadata_; }
   std::string_view name() const { return metadata()["name"].asString(); }
   std::string_view ns() const { return metadata()["namespace"].asString(); }
   std::string_view uid() const { return metadata()["uid"].asString(); }
   std::string_view resourceVersion() const { return metadata()["resourceVersion"].asString(); }
-  const codec::Value& labels() const { return *labels_; }
+  const codec::Value& labels() const { return document(), *labels_; }
   std::string key() const;  // "namespace/name", or "name" when it has no namespace
 
   SharedBytes json() const;  // no trailing newline
+  SharedBytes jsonOfItem() const;  // what follows `{"kind":...,"apiVersion":...,`: items of a list have no such head
   SharedBytes metadataJson() const;  // a piece of json() if that has been made; it is not made for this
   Result<SharedBytes> protobuf()
       const;  // with the k8s\0 envelope; an error for kinds without wire numbers
@@ -68,15 +83,27 @@ class Object {
   Object(codec::DocumentPtr document, const TypeInfo* type);
 
  private:
+  // The JSON and where in it are what its readers cut out.
+  struct Json {
+    SharedBytes text;
+    uint32_t itemFrom = 0, metadataFrom = 0, metadataSize = 0;
+  };
+  Object(std::shared_ptr<const ObjectSource> source, const TypeInfo* type, Json json);
+  void decode() const;
+  void take(codec::DocumentPtr document) const;
+  const Json& madeJson() const;  // under mutex_
   Result<std::shared_ptr<const void>> typed(const TypeBinding& binding) const;
 
-  codec::DocumentPtr document_;
   const TypeInfo* type_;
-  const codec::Value* metadata_;  // found once: selectors look at every object of a list
-  const codec::Value* labels_;
+  mutable std::mutex decoding_;  // guards the five below until decoded_ is set; then they are constant
+  mutable std::atomic<bool> decoded_ = false;
+  mutable std::shared_ptr<const ObjectSource> source_;
+  mutable codec::DocumentPtr document_;
+  mutable const codec::Value* metadata_ = nullptr;  // found once: selectors look at every object of a list
+  mutable const codec::Value* labels_ = nullptr;
+
   mutable std::mutex mutex_;  // guards the forms below, each made once
-  mutable SharedBytes json_;
-  mutable size_t metadataFrom_ = 0, metadataSize_ = 0;  // in json_
+  mutable Json json_;
   mutable SharedBytes protobuf_;
   mutable std::shared_ptr<const void> typed_;
 };

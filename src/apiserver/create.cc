@@ -94,10 +94,7 @@ Result<Written> Registry::commitNew(const WriteCall& call, DocumentEdit document
   api::ObjectPtr object;
   store::Write write = writeOf(resource, std::move(key), 0);
   write.value = SharedBytes(std::move(bytes));
-  write.attach = [&object, &document, &resource](store::Revision revision) {
-    object = publish(std::move(document), revision, resource);
-    return attachmentOf(object);
-  };
+  write.attach = attaching(object, document, write.value, resource);
   store::WriteResult result = TRY(parts_.store->commit(std::move(write)));
   if (!result.applied) return alreadyExists(resource.info->group, resource.info->plural, call.name);
   announce(resource, object, false);

@@ -163,10 +163,7 @@ Result<std::optional<Deleted>> Registry::removeOnce(const WriteCall& call, const
   api::ObjectPtr published;
   store::Write write = writeOf(resource, record->key(), record->modRevision());
   write.value = SharedBytes(std::move(bytes));
-  write.attach = [&](store::Revision revision) {
-    published = publish(std::move(document), revision, resource);
-    return attachmentOf(published);
-  };
+  write.attach = attaching(published, document, write.value, resource);
   store::WriteResult result = TRY(parts_.store->commit(std::move(write)));
   if (!result.applied) return std::optional<Deleted>();
   announce(resource, published, false);

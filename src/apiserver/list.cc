@@ -117,7 +117,7 @@ std::vector<SharedBytes> jsonList(const ServedResource& resource, const ListPage
       pieces.push_back(item->json());
     } else {
       pieces.push_back(SharedBytes::ofStatic("{"));
-      pieces.push_back(itemJson(item));
+      pieces.push_back(item->jsonOfItem());
     }
   }
   pieces.push_back(SharedBytes::ofStatic("]}\n"));
@@ -237,13 +237,6 @@ Value listValue(const ServedResource& resource, const ListPage& page, Arena& are
 
 std::string listKind(const ServedResource& resource) {
   return resource.custom ? resource.custom->listKind() : concat(resource.info->kind, "List");
-}
-
-SharedBytes itemJson(const api::ObjectPtr& object) {
-  SharedBytes json = object->json();
-  std::string head = concat("{\"kind\":\"", object->kind(), "\",\"apiVersion\":\"", object->apiVersion(), "\",");
-  if (json.view().starts_with(head)) return json.slice(head.size());
-  return json.slice(1);
 }
 
 Value partialMetadata(const Value& object, std::string_view version, Arena& arena) {

@@ -29,8 +29,6 @@ void respondList(Exchange& exchange, ListPage page, WallTime now);
 
 void handleList(const ExchangePtr& exchange, const Registry& registry);
 
-// kind and apiVersion, which Go leaves out of the items of typed lists, cut off the object's JSON.
-SharedBytes itemJson(const api::ObjectPtr& object);
 codec::Value partialMetadata(const codec::Value& object, std::string_view version, codec::Arena& arena);
 
 }  // namespace skiff::apiserver

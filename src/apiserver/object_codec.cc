@@ -6,6 +6,7 @@
 #include "apiserver/strict_decoding.h"
 #include "apiserver/structural_schema.h"
 #include "apiserver/version_convert.h"
+#include "apiserver/warm_objects.h"
 #include "base/strings.h"
 #include "codec/json.h"
 #include "codec/yaml.h"
@@ -166,11 +167,101 @@ WantedForm storageForm(const ServedResource& resource) {
   return {resource.storage, resource.custom ? &resource.custom->storageVersion() : nullptr};
 }
 
-// One object as it was written, and its forms in other versions, made when somebody asks for them.
-class StoredObject final : public store::Attachment {
+// These two have servers of their own upstream, which write JSON.
+bool keptAsJson(const api::ResourceInfo& resource) {
+  return resource.group == "apiextensions.k8s.io" || resource.group == "apiregistration.k8s.io";
+}
+
+bool isDefinition(const api::ResourceInfo& resource) {
+  return resource.group == "apiextensions.k8s.io" && resource.plural == "customresourcedefinitions";
+}
+
+bool isStoredDefinition(const Value& object, const api::ResourceInfo& storage) {
+  return isDefinition(storage) && object["apiVersion"].asString() == "apiextensions.k8s.io/v1beta1";
+}
+
+// A record's bytes in memory form, in the version that they say.
+Result<std::shared_ptr<codec::Document>> decodeStored(const SharedBytes& value, store::Revision revision,
+                                                      const api::ResourceInfo& storage,
+                                                      const std::shared_ptr<const CustomResource>& custom) {
+  auto document = std::make_shared<codec::Document>();
+  if (custom) document->arena.keep(custom);
+  std::string_view bytes = value.view();
+  if (bytes.starts_with(api::kProtobufMagic)) {
+    api::Envelope envelope = TRY(api::unwrapProtobuf(bytes));
+    const api::ResourceInfo* stored = &storage;
+    // An older server may have stored another version.
+    auto slash = cut(envelope.apiVersion, "/");
+    std::string_view group = slash ? slash->first : "", version = slash ? slash->second : envelope.apiVersion;
+    if (version != storage.version || group != storage.group) {
+      stored = api::findResourceByKind(group, version, envelope.kind);
+      if (!stored) return internalError(concat("stored object has unknown version ", envelope.apiVersion));
+    }
+    document->root = TRY(api::decodeProtobuf(envelope.raw, *stored->type, document->arena));
+    setTypeMeta(document->root, document->arena, document->arena.copy(envelope.apiVersion),
+                document->arena.copy(envelope.kind));
+    if (stored != &storage) TRY(convertObject(document->root, *stored, storage, nullptr, document->arena));
+  } else {
+    document->root = TRY(codec::parseJson(bytes, document->arena));
+    if (!custom && isStoredDefinition(document->root, storage)) {
+      definitionFromStored(document->root, document->arena);
+      std::vector<std::string> unknown;
+      TRY(conformObject(document->root, expectedKind("apiextensions.k8s.io", "v1", "CustomResourceDefinition"),
+                        document->arena, unknown));
+    }
+    // A custom resource's record keeps the version it was written in: its definition says how to bring it into another.
+    std::string wanted = api::apiVersionOf(storage.group, storage.version);
+    if (!custom && document->root["apiVersion"].asString() != wanted)
+      setTypeMeta(document->root, document->arena, document->arena.copy(wanted), document->root["kind"].asString());
+  }
+  setMetadata(document->root, document->arena, "resourceVersion",
+              Value::text(document->arena, std::to_string(revision)));
+  return document;
+}
+
+class StoredBytes final : public api::ObjectSource {
  public:
-  explicit StoredObject(api::ObjectPtr object) : object_(std::move(object)) {}
-  const api::ObjectPtr& object() const { return object_; }
+  StoredBytes(SharedBytes value, store::Revision revision, const ServedResource& resource)
+      : value_(std::move(value)), revision_(revision), storage_(resource.storage), custom_(resource.custom) {}
+  codec::DocumentPtr decode() const override {
+    auto document = decodeStored(value_, revision_, *storage_, custom_);
+    MUST(document.ok());
+    return *document;
+  }
+
+ private:
+  SharedBytes value_;
+  store::Revision revision_;
+  const api::ResourceInfo* storage_;
+  std::shared_ptr<const CustomResource> custom_;
+};
+
+// One object as it was written, and its forms in other versions, made when somebody asks for them.
+class StoredObject final : public store::Attachment, public Coolable, public std::enable_shared_from_this<StoredObject> {
+ public:
+  StoredObject(api::ObjectPtr object, std::shared_ptr<const StoredBytes> source)
+      : object_(std::move(object)), source_(std::move(source)) {}
+
+  api::ObjectPtr object() const {
+    std::lock_guard lock(mutex_);
+    return object_;
+  }
+
+  // Each time it is looked up.
+  void use(WarmObjects& warm) const {
+    used_.store(true, std::memory_order_relaxed);
+    if (!listed_.load(std::memory_order_relaxed) && !listed_.exchange(true)) warm.add(weak_from_this());
+  }
+
+  bool coolUnlessUsed() const override {
+    if (used_.exchange(false, std::memory_order_relaxed)) return true;
+    std::lock_guard lock(mutex_);
+    listed_ = false;
+    others_.clear();
+    // Who else holds it, such as an informer, would keep its tree in any case.
+    if (object_->warm() && object_.use_count() == 1) object_ = object_->cooled(source_);
+    return false;
+  }
 
   // Null when nobody has asked for it yet.
   api::ObjectPtr made(const WantedForm& form) const {
@@ -183,7 +274,7 @@ class StoredObject final : public store::Attachment {
   Result<api::ObjectPtr> inVersion(const ServedResource& resource, const WantedForm& form) const {
     if (api::ObjectPtr there = made(form)) return there;
     // Not under the lock: a conversion may ask another server. Who comes second takes what the first has left.
-    auto document = codec::cloneDocument(object_->root());
+    auto document = codec::cloneDocument(object()->root());
     if (resource.custom) document->arena.keep(resource.custom);
     // A definition's defaults may be younger than the object: they hold when it is read, too.
     if (form.custom) TRY(convertCustom(document->root, *resource.custom, *form.custom, document->arena));
@@ -203,70 +294,24 @@ class StoredObject final : public store::Attachment {
   }
 
  private:
-  api::ObjectPtr object_;
-  mutable std::mutex mutex_;  // guards others_
+  mutable std::mutex mutex_;  // guards object_ and others_
+  mutable api::ObjectPtr object_;
   mutable std::vector<std::pair<const api::ResourceInfo*, api::ObjectPtr>> others_;
+  std::shared_ptr<const StoredBytes> source_;
+  mutable std::atomic<bool> used_ = true, listed_ = false;
 };
 
-// These two have servers of their own upstream, which write JSON.
-bool keptAsJson(const api::ResourceInfo& resource) {
-  return resource.group == "apiextensions.k8s.io" || resource.group == "apiregistration.k8s.io";
-}
-
-bool isDefinition(const api::ResourceInfo& resource) {
-  return resource.group == "apiextensions.k8s.io" && resource.plural == "customresourcedefinitions";
-}
-
-bool isStoredDefinition(const Value& object, const ServedResource& resource) {
-  return !resource.custom && isDefinition(*resource.storage) &&
-         object["apiVersion"].asString() == "apiextensions.k8s.io/v1beta1";
-}
-
 Result<std::shared_ptr<const StoredObject>> attached(const store::RecordPtr& record, const ServedResource& resource) {
-  if (auto attachment = record->attachment())
-    if (auto stored = std::dynamic_pointer_cast<const StoredObject>(attachment)) return stored;
-  auto document = std::make_shared<codec::Document>();
-  if (resource.custom) document->arena.keep(resource.custom);
-  std::string_view bytes = record->value().view();
-  if (bytes.starts_with(api::kProtobufMagic)) {
-    api::Envelope envelope = TRY(api::unwrapProtobuf(bytes));
-    const api::TypeInfo* type = resource.storage->type;
-    std::string_view apiVersion = envelope.apiVersion, kind = envelope.kind;
-    const api::ResourceInfo* stored = resource.storage;
-    // An older server may have stored another version.
-    auto slash = cut(apiVersion, "/");
-    std::string_view version = slash ? slash->second : apiVersion;
-    if (version != resource.storage->version || (slash ? slash->first : "") != resource.storage->group) {
-      const api::ResourceInfo* other =
-          api::findResourceByKind(slash ? slash->first : "", version, kind);
-      if (!other) return internalError(concat("stored object has unknown version ", apiVersion));
-      stored = other;
-      type = other->type;
-    }
-    document->root = TRY(api::decodeProtobuf(envelope.raw, *type, document->arena));
-    setTypeMeta(document->root, document->arena, document->arena.copy(apiVersion), document->arena.copy(kind));
-    if (stored != resource.storage)
-      TRY(convertObject(document->root, *stored, *resource.storage, nullptr, document->arena));
-  } else {
-    codec::JsonOptions options;
-    document->root = TRY(codec::parseJson(bytes, document->arena, options));
-    if (isStoredDefinition(document->root, resource)) {
-      definitionFromStored(document->root, document->arena);
-      std::vector<std::string> unknown;
-      TRY(conformObject(document->root, expectedKind("apiextensions.k8s.io", "v1", "CustomResourceDefinition"),
-                        document->arena, unknown));
-    }
-    // A custom resource's record keeps the version it was written in: its definition says how to bring it into another.
-    std::string wanted = api::apiVersionOf(resource.storage->group, resource.storage->version);
-    if (!resource.custom && document->root["apiVersion"].asString() != wanted)
-      setTypeMeta(document->root, document->arena, document->arena.copy(wanted), document->root["kind"].asString());
+  auto stored = std::dynamic_pointer_cast<const StoredObject>(record->attachment());
+  if (!stored) {
+    auto document = TRY(decodeStored(record->value(), record->modRevision(), *resource.storage, resource.custom));
+    auto object = api::Object::fromDocument(codec::cloneDocument(document->root), resource.storage->type);
+    auto source = std::make_shared<const StoredBytes>(record->value(), record->modRevision(), resource);
+    stored = std::dynamic_pointer_cast<const StoredObject>(
+        record->attach(std::make_shared<StoredObject>(std::move(object), std::move(source))));
+    if (!stored) return internalError("a record carries a foreign attachment");
   }
-  std::string revision = std::to_string(record->modRevision());
-  setMetadata(document->root, document->arena, "resourceVersion", Value::text(document->arena, revision));
-  auto object = api::Object::fromDocument(std::move(document), resource.storage->type);
-  auto kept = record->attach(std::make_shared<StoredObject>(std::move(object)));
-  auto stored = std::dynamic_pointer_cast<const StoredObject>(kept);
-  if (!stored) return internalError("a record carries a foreign attachment");
+  stored->use(*resource.warm);
   return stored;
 }
 
@@ -386,8 +431,9 @@ namespace {
 Status convertTogether(std::span<const std::shared_ptr<const StoredObject>> pending, const ServedResource& resource) {
   WantedForm form = servedForm(resource);
   std::string wanted = api::apiVersionOf(form.info->group, form.info->version);
+  std::vector<api::ObjectPtr> held;
   std::vector<const Value*> objects;
-  for (const auto& stored : pending) objects.push_back(&stored->object()->root());
+  for (const auto& stored : pending) objects.push_back(&held.emplace_back(stored->object())->root());
   for (size_t at = 0; at < objects.size(); at += kMaxReviewObjects) {
     auto part = std::span<const Value* const>(objects).subspan(at, std::min(kMaxReviewObjects, objects.size() - at));
     auto converted = TRY(resource.custom->converter()->convert(part, wanted));
@@ -434,7 +480,16 @@ Result<std::string> encodeStored(Value& object, const ServedResource& resource) 
   return api::wrapProtobuf(object["apiVersion"].asString(), object["kind"].asString(), raw);
 }
 
-store::AttachmentPtr attachmentOf(api::ObjectPtr object) { return std::make_shared<StoredObject>(std::move(object)); }
+UniqueFunction<store::AttachmentPtr(store::Revision)> attaching(api::ObjectPtr& object, DocumentEdit& document,
+                                                                SharedBytes value, const ServedResource& resource) {
+  return [&object, &document, value = std::move(value), &resource](store::Revision revision) mutable {
+    object = publish(std::move(document), revision, resource);
+    auto source = std::make_shared<const StoredBytes>(std::move(value), revision, resource);
+    auto stored = std::make_shared<StoredObject>(object, std::move(source));
+    stored->use(*resource.warm);
+    return stored;
+  };
+}
 
 DocumentEdit compacted(const codec::Document& document, const ServedResource& resource) {
   constexpr size_t kRevisionBytes = 512;  // metadata is written once more, with its resourceVersion

@@ -57,8 +57,10 @@ bool blocksReads(const ServedResource& resource);
 Result<std::vector<api::ObjectPtr>> servedObjects(std::span<const store::RecordPtr> records, const ServedResource& resource);
 // A tree of the stored version -> bytes, without its resourceVersion (which is taken out of the tree).
 Result<std::string> encodeStored(codec::Value& object, const ServedResource& resource);
-// The attachment of a record that is about to be written.
-store::AttachmentPtr attachmentOf(api::ObjectPtr object);
+// What attaches to a record that is about to be written the object that it is: `document`, published as `object`. `value`
+// are the record's bytes. The references must live until the write is done.
+UniqueFunction<store::AttachmentPtr(store::Revision)> attaching(api::ObjectPtr& object, DocumentEdit& document,
+                                                                SharedBytes value, const ServedResource& resource);
 // The tree alone: a request's arena also holds what the request threw away, and would live as long as the object.
 DocumentEdit compacted(const codec::Document& document, const ServedResource& resource);
 // A published object from a finished tree at a revision (0: none, dry run).

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "apiserver/crd.h"
+#include "apiserver/warm_objects.h"
 #include "base/strings.h"
 
 namespace skiff::apiserver {
@@ -66,8 +67,9 @@ bool keepsObjects(const ResourceInfo& info) {
   return info.hasVerb("get") && info.hasVerb("create");
 }
 
-ServedPtr serveBuiltin(const ResourceInfo& info) {
+ServedPtr serveBuiltin(const ResourceInfo& info, std::shared_ptr<WarmObjects> warm) {
   auto served = std::make_shared<ServedResource>();
+  served->warm = std::move(warm);
   served->info = &info;
   served->storage = storageOf(info);
   if (keepsObjects(info)) served->prefix = storagePrefix(served->storage->group, info.plural);
@@ -137,13 +139,13 @@ const ServedVersion* ResourceMap::version(std::string_view group, std::string_vi
   return nullptr;
 }
 
-Resources::Resources(const std::vector<std::string>& runtimeConfig) {
+Resources::Resources(const std::vector<std::string>& runtimeConfig) : warm_(std::make_shared<WarmObjects>()) {
   std::vector<Setting> settings = parseRuntimeConfig(runtimeConfig);
   auto map = std::make_shared<ResourceMap>();
   for (const api::GroupVersionInfo& info : api::builtinGroupVersions()) {
     ServedVersion version{std::string(info.group), std::string(info.version), info.versionPriority, {}};
     for (const ResourceInfo& resource : info.resources)
-      if (isOn(resource, settings)) version.resources.push_back(serveBuiltin(resource));
+      if (isOn(resource, settings)) version.resources.push_back(serveBuiltin(resource, warm_));
     if (version.resources.empty()) continue;
     auto group = std::ranges::find(map->groups_, info.group, &ServedGroup::name);
     if (group == map->groups_.end()) {
@@ -172,6 +174,7 @@ void Resources::setCustom(const std::vector<std::shared_ptr<const CustomResource
       resource->prefix = concat("/registry/", definition->group(), '/', definition->plural(), '/');
       resource->custom = definition;
       resource->customVersion = &customVersion;
+      resource->warm = warm_;
       // A custom resource may also join a built-in group (with approval).
       auto builtin = std::ranges::find(map->groups_, definition->group(), &ServedGroup::name);
       ServedGroup& group = builtin != map->groups_.end() ? *builtin : groups[definition->group()];

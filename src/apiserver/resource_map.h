@@ -13,6 +13,7 @@ namespace skiff::apiserver {
 
 class CustomResource;  // crd.h
 struct CustomVersion;
+class WarmObjects;
 
 struct ServedResource {
   const api::ResourceInfo* info = nullptr;
@@ -20,6 +21,7 @@ struct ServedResource {
   std::string prefix;                          // "/registry/pods/"; "" for what is not stored (reviews)
   std::shared_ptr<const CustomResource> custom;  // keeps the tables of a custom resource alive
   const CustomVersion* customVersion = nullptr;  // of `info`; null for built-ins
+  std::shared_ptr<WarmObjects> warm;             // one for all resources of a server
 
   std::string keyOf(std::string_view ns, std::string_view name) const;
   std::string prefixOf(std::string_view ns) const;  // "" : all namespaces
@@ -69,6 +71,7 @@ class Resources {
  private:
   mutable std::mutex mutex_;  // guards current_
   ResourceMapPtr builtin_, current_;
+  std::shared_ptr<WarmObjects> warm_;
 };
 
 // The store's prefix of a built-in resource, as upstream lays it out.

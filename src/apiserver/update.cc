@@ -196,10 +196,7 @@ Result<std::optional<Written>> Registry::commitUpdate(const WriteCall& call, con
   api::ObjectPtr object;
   store::Write write = writeOf(resource, record->key(), record->modRevision());
   write.value = SharedBytes(std::move(bytes));
-  write.attach = [&object, &document, &resource](store::Revision revision) {
-    object = publish(std::move(document), revision, resource);
-    return attachmentOf(object);
-  };
+  write.attach = attaching(object, document, write.value, resource);
   store::WriteResult result = TRY(parts_.store->commit(std::move(write)));
   if (!result.applied) return std::optional<Written>();
   announce(resource, object, false);

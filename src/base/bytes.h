@@ -11,6 +11,8 @@ class SharedBytes {
  public:
   SharedBytes() = default;
   SharedBytes(std::string bytes) {
+    // Text that was built by appending has room for as much again: these bytes may live long.
+    if (bytes.capacity() - bytes.size() > bytes.size() / 8 + 64) bytes.shrink_to_fit();
     auto owned = std::make_shared<const std::string>(std::move(bytes));
     view_ = *owned;
     owner_ = std::move(owned);
