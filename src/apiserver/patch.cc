@@ -149,6 +149,28 @@ Status checkApplyTarget(const Value& config, const ExpectedKind& kind, const Wri
 
 }  // namespace
 
+bool isApplyPatch(const Exchange& exchange) {
+  auto kind = patchKind(exchange.request().headers.get("content-type"), true);
+  return kind.ok() && *kind == PatchKind::Apply;
+}
+
+Result<Transform> Rest::applyScaleTransform(Exchange& exchange, const WriteCall& call, const ExpectedKind& scale,
+                                            ConfigOf toObject) {
+  WriteOptions options = TRY(parseWriteOptions(exchange.query, OptionsKind::ApplyPatch));
+  std::shared_ptr<ParsedPatch> patch = TRY(parsePatch(exchange, PatchKind::Apply));
+  TRY(checkApplyTarget(patch->document.root, scale, call));
+  TRY(conformObject(patch->document.root, scale, patch->document.arena, patch->problems));
+  for (std::string& problem : patch->problems) {
+    if (options.fieldValidation == FieldValidation::Strict) return badRequest("strict decoding error: " + problem);
+    if (options.fieldValidation == FieldValidation::Warn) exchange.addWarning(std::move(problem));
+  }
+  ApplyCall how{options.fieldManager, options.force, call.subresource};
+  auto now = parts_.registry->clock().now();
+  return Transform([=, resource = exchange.resource](const Value* live, Arena& arena) {
+    return applyManaged(live, toObject(patch->document.root, arena), *resource, how, now, arena);
+  });
+}
+
 Result<Transform> Rest::patchTransform(Exchange& exchange, const WriteCall& call, const ExpectedKind& expected,
                                        bool* apply) {
   const ServedResource& resource = *exchange.resource;

@@ -58,12 +58,17 @@ class Rest {
   // patch.cc
   Result<Transform> patchTransform(Exchange& exchange, const WriteCall& call, const ExpectedKind& expected,
                                    bool* apply);
+  // Server-side apply of a Scale: `toObject` puts what it says where the object behind it keeps it.
+  using ConfigOf = std::function<codec::Value(const codec::Value& scale, codec::Arena&)>;
+  Result<Transform> applyScaleTransform(Exchange& exchange, const WriteCall& call, const ExpectedKind& scale,
+                                        ConfigOf toObject);
 
   Parts parts_;
 };
 
 // The body of a write as a tree: decoded from bytes, or cloned from an in-process caller's object.
 Result<DocumentEdit> readBody(Exchange& exchange, const ExpectedKind& expected, FieldValidation validation);
+bool isApplyPatch(const Exchange& exchange);
 WriteCall callOf(Exchange& exchange, const std::string& fieldManager, bool dryRun);
 // `object` is in the stored version; it is answered in the served one, in the negotiated form.
 void respondObject(Exchange& exchange, int status, const api::ObjectPtr& object, WallTime now);

@@ -55,6 +55,34 @@ TEST_CASE("what a scale owns has no time") {
   for (const auto& entry : managers.items()) CHECK(entry.has("time") == (entry["subresource"].asString() != "scale"));
 }
 
+TEST_CASE("an applied scale owns the replicas of the object behind it") {
+  TestServer server;
+  constexpr std::string_view kSet = "/apis/apps/v1/namespaces/default/replicasets/a", kApply = "application/apply-patch+yaml";
+  auto apply = [&](std::string_view query, int replicas) {
+    return server.patch(concat(kSet, "/scale?", query), kApply,
+                        concat(R"({"apiVersion":"autoscaling/v1","kind":"Scale","spec":{"replicas":)", replicas, "}}"));
+  };
+  CHECK(apply("fieldManager=one", 3).status == 404);
+  REQUIRE(server.call("POST", "/apis/apps/v1/namespaces/default/replicasets?fieldManager=maker",
+                      R"({"metadata":{"name":"a"},"spec":{"replicas":2,"selector":{"matchLabels":{"a":"b"}},"template":{"metadata":
+                          {"labels":{"a":"b"}},"spec":{"containers":[{"name":"c","image":"i"}]}}}})").status == 201);
+  auto refused = apply("fieldManager=one", 3);
+  CHECK(refused.status == 409);
+  CHECK(refused.message().find("conflict with \"maker\" using apps/v1: .spec.replicas") != std::string_view::npos);
+  CHECK(apply("fieldManager=one&force=true", -1).status == 422);
+  auto applied = apply("fieldManager=one&force=true", 3);
+  REQUIRE(applied.status == 200);
+  CHECK(applied.json()["kind"].asString() == "Scale");
+  CHECK(applied.json()["spec"]["replicas"].asInt() == 3);
+  auto got = server.call("GET", kSet);
+  CHECK(got.json()["spec"]["replicas"].asInt() == 3);
+  bool owned = false;
+  for (const auto& entry : got.json()["metadata"]["managedFields"].items())
+    owned = owned || (entry["manager"].asString() == "one" && entry["operation"].asString() == "Apply" &&
+                      entry["subresource"].asString() == "scale" && entry["fieldsV1"]["f:spec"].has("f:replicas"));
+  CHECK(owned);
+}
+
 TEST_CASE("a flow schema tells whether its priority level is there") {
   TestServer server;
   constexpr std::string_view kGroup = "/apis/flowcontrol.apiserver.k8s.io/v1/";

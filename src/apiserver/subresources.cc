@@ -81,6 +81,16 @@ Value scaleOf(const Value& object, const ScalePaths& paths, Arena& arena) {
   return scale;
 }
 
+// What an applied Scale says, as a configuration of the object behind it: fields are owned under that object's names.
+Value appliedReplicas(const Value& scale, const ServedResource& resource, const ScalePaths& paths, Arena& arena) {
+  Value config = Value::map();
+  config.set(arena, "apiVersion", Value::text(arena, api::apiVersionOf(resource.info->group, resource.info->version)));
+  config.set(arena, "kind", Value::text(arena, resource.info->kind));
+  config.set(arena, "metadata", scale["metadata"]);
+  if (const Value* replicas = scale["spec"].find("replicas")) setAt(config, arena, paths.specReplicas, *replicas);
+  return config;
+}
+
 const api::TypeInfo* scaleType() { return api::findKind("autoscaling", "v1", "Scale"); }
 ExpectedKind scaleKind() { return {"autoscaling", "v1", "Scale", scaleType(), nullptr}; }
 
@@ -157,16 +167,21 @@ void Rest::updateScale(Exchange& exchange) {
   const ServedResource& resource = *exchange.resource;
   ScalePaths paths = scalePaths(resource);
   bool isPatch = exchange.info.verb == "patch";
-  bool apply = false;
+  bool apply = isPatch && isApplyPatch(exchange);
   auto run = [&]() -> Result<Written> {
-    WriteOptions options = TRY(parseWriteOptions(exchange.query, isPatch ? OptionsKind::Patch : OptionsKind::Update));
+    OptionsKind kind = apply ? OptionsKind::ApplyPatch : isPatch ? OptionsKind::Patch : OptionsKind::Update;
+    WriteOptions options = TRY(parseWriteOptions(exchange.query, kind));
     WriteCall call = callOf(exchange, options.fieldManager, options.dryRun);
     DocumentEdit body;
     Transform patchScale;
-    if (isPatch) {
+    if (apply) {
+      call.tracked = false;
+      patchScale = TRY(applyScaleTransform(exchange, call, scaleKind(), [&](const Value& scale, Arena& arena) {
+        return appliedReplicas(scale, resource, paths, arena);
+      }));
+    } else if (isPatch) {
       // The patch is of the Scale, not of the object behind it.
       patchScale = TRY(patchTransform(exchange, call, scaleKind(), &apply));
-      if (apply) return Error(Reason::UnsupportedMediaType, "415: Unsupported Media Type", ErrorDetails{});
     } else {
       body = TRY(readBody(exchange, scaleKind(), options.fieldValidation));
       std::string_view name = body->root["metadata"]["name"].asString();
@@ -176,6 +191,11 @@ void Rest::updateScale(Exchange& exchange) {
     UpdateRules rules;
     rules.patch = true;
     return parts_.registry->update(call, rules, [&](const Value* live, Arena& arena) -> Result<Value> {
+      if (apply) {
+        Value object = TRY(patchScale(live, arena));
+        if (int64_t replicas = valueAt(object, paths.specReplicas).asInt(); replicas < 0) return invalidScale(call.name, replicas);
+        return object;
+      }
       Value scale = scaleOf(*live, paths, arena);
       if (isPatch) scale = TRY(patchScale(&scale, arena));
       else scale = body->root;

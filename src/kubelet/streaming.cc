@@ -12,6 +12,7 @@ namespace {
 constexpr std::string_view kV5 = "v5.channel.k8s.io";
 constexpr std::string_view kV4 = "v4.channel.k8s.io";
 constexpr std::string_view kV1 = "channel.k8s.io";  // as v4, but the error channel speaks only of failures, in plain text
+constexpr std::string_view kTextV4 = "v4.base64.channel.k8s.io", kTextV1 = "base64.channel.k8s.io";
 constexpr std::string_view kTunnel = "SPDY/3.1+portforward.k8s.io";
 constexpr std::string_view kPortForward = "portforward.k8s.io";
 constexpr milliseconds kConnect{10000};
@@ -33,7 +34,7 @@ void copy(net::ByteStream& from, net::ByteStream& to) {
   to.closeWrite();
 }
 
-// A SPDY connection to the runtime's streaming server.
+// An upgraded connection to the runtime's streaming server: SPDY, if `extra` names no other protocol.
 Result<std::unique_ptr<net::ByteStream>> dialRuntime(const std::string& url, const net::Headers& extra, net::Response* answer) {
   bool tls = false;
   std::string path;
@@ -47,7 +48,8 @@ Result<std::unique_ptr<net::ByteStream>> dialRuntime(const std::string& url, con
   if (parts) request.query = std::string(parts->second);
   request.headers.set("host", concat(options.endpoint.host, ":", options.endpoint.port));
   request.headers.set("connection", "Upgrade");
-  request.headers.set("upgrade", "SPDY/3.1");
+  if (!extra.has("upgrade")) request.headers.set("upgrade", "SPDY/3.1");
+  if (extra.has("sec-websocket-key")) request.method = "GET";
   for (const auto& [name, value] : extra.items()) request.headers.add(name, value);
   return net::HttpClient::create(options)->upgrade(std::move(request), answer, kConnect);
 }
@@ -67,18 +69,20 @@ net::Headers streamType(std::string_view type) {
   return headers;
 }
 
-// The caller's SPDY bytes go to the runtime as they are: half-closes and all.
+// The caller's bytes, of SPDY or of a WebSocket, go to the runtime as they are: half-closes and all.
 Status pipeRaw(const std::shared_ptr<net::Request>& request, const std::shared_ptr<net::ResponseWriter>& writer,
                const std::string& url) {
   net::Headers extra;
-  for (std::string_view line : request->headers.all("x-stream-protocol-version")) extra.add("x-stream-protocol-version", line);
+  extra.set("upgrade", isWebSocket(*request) ? "websocket" : "SPDY/3.1");
+  for (std::string_view name : {"x-stream-protocol-version", "sec-websocket-key", "sec-websocket-version", "sec-websocket-protocol"})
+    for (std::string_view line : request->headers.all(name)) extra.add(name, line);
   net::Response answer;
   auto runtime = std::make_shared<std::unique_ptr<net::ByteStream>>(TRY(dialRuntime(url, extra, &answer)));
   net::Headers headers;
   headers.set("connection", "Upgrade");
-  headers.set("upgrade", "SPDY/3.1");
-  if (auto chosen = answer.headers.get("x-stream-protocol-version"); !chosen.empty())
-    headers.set("x-stream-protocol-version", chosen);
+  headers.set("upgrade", extra.get("upgrade"));
+  for (std::string_view name : {"x-stream-protocol-version", "sec-websocket-accept", "sec-websocket-protocol"})
+    if (auto chosen = answer.headers.get(name); !chosen.empty()) headers.set(name, chosen);
   return writer->upgrade(101, headers, [runtime](std::unique_ptr<net::ByteStream> caller) {
     joinStreams(*caller, **runtime);
   });
@@ -160,6 +164,10 @@ Status serveRemoteCommand(const std::shared_ptr<net::Request>& request, const st
                               : offers(request->headers, "sec-websocket-protocol", kV4) ? kV4
                               : offers(request->headers, "sec-websocket-protocol", kV1) ? kV1
                                                                                         : std::string_view();
+  // The text forms are as old as the runtime's own WebSockets, and have no half-close either.
+  if (protocol.empty() && (offers(request->headers, "sec-websocket-protocol", kTextV4) ||
+                           offers(request->headers, "sec-websocket-protocol", kTextV1)))
+    return pipeRaw(request, writer, url);
   if (protocol.empty() && request->headers.has("sec-websocket-protocol"))
     return badRequest("none of the offered subprotocols is served: v5.channel.k8s.io, v4.channel.k8s.io, channel.k8s.io");
   net::Headers extra;
@@ -204,9 +212,8 @@ Status serveMessages(const std::shared_ptr<net::Request>& request, const std::sh
 
 Status servePortForward(const std::shared_ptr<net::Request>& request, const std::shared_ptr<net::ResponseWriter>& writer,
                         const std::string& url) {
-  if (!isWebSocket(*request)) return pipeRaw(request, writer, url);
-  if (!offers(request->headers, "sec-websocket-protocol", kTunnel))
-    return badRequest("none of the offered subprotocols is served: SPDY/3.1+portforward.k8s.io");
+  // Callers of the older WebSocket protocols have named their ports in the query, and the CRI has told the runtime.
+  if (!offers(request->headers, "sec-websocket-protocol", kTunnel)) return pipeRaw(request, writer, url);
   net::Headers extra;
   extra.add("x-stream-protocol-version", kPortForward);
   net::Response answer;

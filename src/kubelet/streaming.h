@@ -1,6 +1,7 @@
 // Exec, attach and port-forward: joins the caller's upgraded connection to the runtime's streaming server.
 //
 //   SPDY caller       <- raw bytes ->                          runtime's SPDY
+//   WebSocket caller  <- raw bytes ->                          runtime's WebSocket (port-forward v4, text forms)
 //   WebSocket caller  <- channels v4/v5, half-close in v5 ->   SPDY streams of remote command
 //   WebSocket caller  <- tunnelled SPDY (port-forward) ->      runtime's SPDY
 #pragma once

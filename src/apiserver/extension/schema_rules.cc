@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "apiserver/strategies/field.h"
 #include "apiserver/strategy.h"
 #include "apiserver/structural_schema.h"
 #include "base/clock.h"
@@ -131,14 +132,15 @@ class RuleWalk {
         continue;
       else
         activation[1] = previous;
-      run(rule, activation, schema, path);
+      run(rule, activation, value, schema, path);
     }
   }
 
-  void run(const SchemaRule& rule, std::span<const std::optional<cel::Value>> activation, const StructuralSchema& schema,
-           const std::string& path) {
-    auto invalid = [&](std::string_view why) { errors_.invalid(path, quoted(schema.type), std::string(why)); };
-    const std::string& shown = rule.message.empty() ? rule.rule : rule.message;
+  void run(const SchemaRule& rule, std::span<const std::optional<cel::Value>> activation, const Value& value,
+           const StructuralSchema& schema, const std::string& path) {
+    // A rule that could not decide is told with the type, one that said no with the value.
+    auto invalid = [&](std::string_view why) { errors_.invalid(fieldOf(path), quoted(schema.type), std::string(why)); };
+    const std::string& named = rule.message.empty() ? rule.rule : rule.message;
     if (!rule.program) return invalid(concat("rule compile error: ", rule.problem));
     cel::Budget budget{std::min(kRuleBudget, remaining_)};
     int64_t granted = budget.remaining;
@@ -148,14 +150,14 @@ class RuleWalk {
       const std::string& why = result.error().message();
       if (why == cel::kCostExceeded) {
         exhausted_ = true;
-        return invalid(concat("'", why, "': no further validation rules will be run due to call cost exceeds limit for rule: ", shown));
+        return invalid(concat("'", why, "': no further validation rules will be run due to call cost exceeds limit for rule: ", named));
       }
       if (why.starts_with("no such overload"))
-        return invalid(concat("'", why, "': call arguments did not match a supported operator, function or macro signature for rule: ", shown));
-      return invalid(concat(why, " evaluating rule: ", shown));
+        return invalid(concat("'", why, "': call arguments did not match a supported operator, function or macro signature for rule: ", named));
+      return invalid(concat(why, " evaluating rule: ", named));
     }
     if (result->isTrue()) return;
-    report(rule, messageOf(rule, activation), schema, path);
+    report(rule, messageOf(rule, activation), value, path);
   }
 
   std::string messageOf(const SchemaRule& rule, std::span<const std::optional<cel::Value>> activation) {
@@ -172,13 +174,19 @@ class RuleWalk {
     return rule.message.empty() ? concat("failed rule: ", rule.rule) : rule.message;
   }
 
-  void report(const SchemaRule& rule, std::string message, const StructuralSchema& schema, const std::string& path) {
+  // The root has no path, and upstream's word for that.
+  static std::string fieldOf(const std::string& path) { return path.empty() ? "<nil>" : path; }
+
+  void report(const SchemaRule& rule, std::string message, const Value& value, const std::string& path) {
     std::string at = path + rule.fieldPath;
     if (at.starts_with('.')) at.erase(0, 1);
+    at = fieldOf(at);
     if (rule.reason == "FieldValueRequired") return errors_.required(at, std::move(message));
     if (rule.reason == "FieldValueForbidden") return errors_.forbidden(at, std::move(message));
-    if (rule.reason == "FieldValueDuplicate") return errors_.duplicate(at, quoted(schema.type));
-    errors_.invalid(at, quoted(schema.type), std::move(message));
+    // Leaves are shown; objects and lists, which may be large, are not.
+    std::string leaf = value.isMap() || value.isList() ? "" : concat(": ", shown(value));
+    if (rule.reason == "FieldValueDuplicate") return errors_.add({"FieldValueDuplicate", concat("Duplicate value", leaf), at});
+    errors_.add({"FieldValueInvalid", concat("Invalid value", leaf, ": ", message), at});
   }
 
   // The value as its schema means it: timestamps, durations, bytes, numbers; properties by their escaped names.

@@ -115,9 +115,6 @@ class LeaseStrategy final : public PlainStrategy {
     Field spec = rootField(context.object())["spec"];
     checkPositive(errors, spec["leaseDurationSeconds"]);
     checkNonNegative(errors, spec["leaseTransitions"]);
-    if (spec["holderIdentity"].has() && spec["holderIdentity"].text().empty()) {
-      errors.invalid(spec["holderIdentity"].path, "\"\"", "must not be empty");
-    }
   }
   void validateUpdate(StrategyContext& context, FieldErrors& errors) override { validateCreate(context, errors); }
 };
