@@ -16,6 +16,14 @@ SKIFF = os.path.abspath(os.environ.get("SKIFF", os.path.join(ROOT, "build/releas
 WORK = os.environ.get("CLIENTS_CACHE", os.path.join(ROOT, "build/clients"))
 
 
+def open_text(path):
+    try:
+        with open(path) as f:
+            return f.read()
+    except FileNotFoundError:
+        return ""
+
+
 class Unavailable(Exception):
     pass
 
@@ -42,10 +50,8 @@ def python():
     need("python3", (3, 10), "--version")
     environment = f"{WORK}/python"
     requirements = f"{HERE}/python/requirements.txt"
-    with open(requirements) as f:
-        wanted = f.read()
-    stamp = f"{environment}/installed.txt"
-    if not os.path.exists(stamp) or open(stamp).read() != wanted:
+    wanted, stamp = open_text(requirements), f"{environment}/installed.txt"
+    if open_text(stamp) != wanted:
         try:
             run(["python3", "-m", "venv", "--clear", environment], HERE)
         except RuntimeError:
@@ -58,7 +64,44 @@ def python():
     return [f"{environment}/bin/python", "-W", "ignore::ResourceWarning", "-c", tests], f"{HERE}/python"
 
 
-CLIENTS = {"python": python}
+def javascript():
+    need("node", (20, 0), "--version")
+    need("npm", (9, 0), "--version")
+    folder = f"{WORK}/javascript"
+    os.makedirs(folder, exist_ok=True)
+    same = os.path.exists(f"{folder}/node_modules")
+    for name in ("package.json", "package-lock.json"):
+        same = same and open_text(f"{folder}/{name}") == open_text(f"{HERE}/javascript/{name}")
+        shutil.copy(f"{HERE}/javascript/{name}", folder)
+    if not same:
+        run(["npm", "ci", "--no-audit", "--no-fund"], folder)
+    shutil.copy(f"{HERE}/javascript/client.test.mjs", folder)  # a module's imports are found beside it
+    return ["node", "--test", "--test-reporter=spec", "client.test.mjs"], folder
+
+
+def go_tests(folder, package, name):
+    """Compiles one package of Go tests and returns how it is run. One compile at a time: it must fit beside others."""
+    need("go", (1, 21), "version")  # older ones fetch the tool chain that go.mod names
+    binary = f"{WORK}/{name}.test"
+    run(["go", "test", "-c", "-p", "1", "-o", binary, package], f"{HERE}/{folder}", 1800, GOFLAGS="-mod=readonly")
+    return [binary, "-test.v", "-test.timeout=10m"]
+
+
+def client_go():
+    return go_tests("go", "./clientgo", "client-go"), f"{HERE}/go/clientgo"
+
+
+def controller_runtime():
+    return go_tests("go", "./operator", "controller-runtime"), f"{HERE}/go/operator"
+
+
+def helm():
+    need("go", (1, 21), "version")  # older ones fetch the tool chain that go.mod names
+    run(["go", "build", "-p", "1", "-o", f"{WORK}/helm", "helm.sh/helm/v3/cmd/helm"], f"{HERE}/helm", 1800, GOFLAGS="-mod=readonly")
+    return ["env", f"HELM={WORK}/helm", f"KUBECTL={SKIFF} kubectl", "python3", f"{HERE}/helm/test_helm.py"], f"{HERE}/helm"
+
+
+CLIENTS = {"client-go": client_go, "python": python, "javascript": javascript, "controller-runtime": controller_runtime, "helm": helm}
 
 
 def cluster():

@@ -9,7 +9,7 @@ from kubernetes import client, dynamic, watch
 from kubernetes.client.exceptions import ApiException
 from kubernetes.leaderelection import electionconfig, leaderelection
 from kubernetes.leaderelection.resourcelock import configmaplock
-from kubernetes.stream import stream
+from kubernetes.stream import portforward, stream
 
 from support import IMAGE, Namespaced, eventually
 
@@ -246,6 +246,17 @@ class OnANode(Namespaced):
         shell.write_stdin("exit 7\n")
         shell.run_forever(timeout=20)
         self.assertEqual(shell.returncode, 7)
+
+    def test_port_forward(self):
+        forward = portforward(self.api().connect_get_namespaced_pod_portforward, "p", self.ns, ports="8080")
+        socket = forward.socket(8080)
+        socket.settimeout(20)
+        socket.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        text = b""
+        while chunk := socket.recv(4096):
+            text += chunk
+        self.assertTrue(text.endswith(b"served\n"), text)
+        self.assertIsNone(forward.error(8080))
 
     def test_logs(self):
         core = self.api()
