@@ -5,6 +5,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <cerrno>
+
 #include "base/result.h"
 #include "base/strings.h"
 #include "net/server.h"
@@ -67,15 +69,19 @@ std::string exchange(std::string_view bytes, size_t step) {
   step = std::max<size_t>(step, 1);
   while (!bytes.empty()) {
     auto piece = bytes.substr(0, step);
-    if (send(fd.get(), piece.data(), piece.size(), MSG_NOSIGNAL) < 0) break;  // the server has hung up already
-    bytes.remove_prefix(piece.size());
+    ssize_t sent = send(fd.get(), piece.data(), piece.size(), MSG_NOSIGNAL);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0) break;  // the server has hung up already
+    bytes.remove_prefix(size_t(sent));
   }
   shutdown(fd.get(), SHUT_WR);
   std::string answer;
   char buffer[16384];
   for (;;) {
     pollfd ready{fd.get(), POLLIN, 0};
-    MUST(poll(&ready, 1, kAnswerMs) == 1);  // else a connection hangs
+    int polled = poll(&ready, 1, kAnswerMs);
+    if (polled < 0 && errno == EINTR) continue;  // libFuzzer's own alarm
+    MUST(polled == 1);                           // else a connection hangs
     ssize_t count = recv(fd.get(), buffer, sizeof buffer, 0);
     if (count <= 0) return answer;
     answer.append(buffer, size_t(count));

@@ -474,7 +474,8 @@ class Core {
     std::lock_guard lock(mutex_);
     if (!theirs || id <= lastRemoteId_) return badRequest("spdy: bad stream id");
     lastRemoteId_ = id;
-    if (goingAway_ || streams_.size() >= kMaxStreams) {
+    // Streams that nobody has accepted yet count though the peer has reset them meanwhile.
+    if (goingAway_ || std::max(streams_.size(), incoming_.size()) >= kMaxStreams) {
       enqueueRst(id, kRstRefused);
       return okStatus();
     }

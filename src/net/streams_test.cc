@@ -299,6 +299,33 @@ TEST_CASE("SPDY talks to a peer without flow control, answers pings and survives
   }
 }
 
+TEST_CASE("SPDY streams that were opened and reset before anybody accepted them are bounded") {
+  Ends ends;
+  auto server = spdyConnection(std::move(ends.b), Side::Server);
+  spdy::HeaderCodec codec;
+  constexpr int kOpened = 1500;
+  rt::Thread flood("flood", [&] {
+    for (int i = 0; i < kOpened; ++i) {
+      std::string id{0, 0, char(i >> 7), char(i << 1 | 1)};
+      auto block = codec.encode({});
+      std::string bytes = std::string("\x80\x03\0\x01\0\0\0", 7) + char(10 + block.size()) + id;
+      bytes += std::string(6, '\0') + block;
+      bytes += std::string("\x80\x03\0\x03\0\0\0\x08", 8) + id + std::string("\0\0\0\x05", 4);
+      CHECK(ends.a->write(bytes).ok());
+    }
+    ends.a->closeWrite();
+  });
+  auto answers = readAll(*ends.a);
+  flood.join();
+  auto count = [&](std::string_view frame) {
+    int found = 0;
+    for (size_t at = 0; (at = answers.find(frame, at)) != std::string::npos; at += frame.size()) ++found;
+    return found;
+  };
+  CHECK(count({"\x80\x03\0\x02", 4}) == 1000);  // SYN_REPLY
+  CHECK(count({"\x80\x03\0\x03", 4}) == kOpened - 1000);
+}
+
 TEST_CASE("SPDY runs through a WebSocket tunnel, as port-forward does") {
   Ends ends;
   auto client = spdyConnection(
