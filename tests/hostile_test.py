@@ -26,7 +26,7 @@ KEPT_MIB = 64  # what a storm of garbage may leave behind: allocators keep some,
 AWAY = ("/proxy", "/log", "/exec", "/attach", "/portforward")
 # What upstream answers with 500 as well, word for word, though the client is to blame.
 UPSTREAMS = (b"resourceVersion should not be set on objects to be created", b"failed to create typed patch object",
-             b"unknown patch type: ", b"map: map[")  # the last: an item without its merge key in a strategic merge patch
+             b"strconv.ParseUint: parsing ", b"unknown patch type: ", b"map: map[")  # the last: an item without its merge key in a strategic merge patch
 
 
 def open_connection(port, alpn=None):
