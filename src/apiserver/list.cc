@@ -183,10 +183,11 @@ constexpr std::string_view kPartialList = "PartialObjectMetadataList";
 
 // PartialObjectMetadata is an object's first field alone.
 Result<SharedBytes> metadataMessage(const api::ObjectPtr& item) {
-  SharedBytes message = TRY(rawMessage(item));
-  codec::WireReader fields(message.view());
-  if (!fields.next() || fields.field() != 1) return internalError("an object's first field is not its metadata");
-  return message.slice(0, size_t(fields.bytes().data() + fields.bytes().size() - message.view().data()));
+  std::string message;
+  size_t mark = codec::beginMessage(message, 1);
+  TRY(api::encodeProtobuf(item->metadata(), *api::findType("meta/v1", "ObjectMeta"), message));
+  codec::endMessage(message, mark);
+  return SharedBytes(std::move(message));
 }
 
 Result<std::vector<SharedBytes>> partialProtobufList(const ListPage& page, std::string_view metaVersion) {

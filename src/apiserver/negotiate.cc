@@ -47,13 +47,16 @@ bool covers(std::string_view pattern, std::string_view type) {
 
 std::vector<std::pair<Format, std::string_view>> offered(Protobuf protobuf) {
   std::vector<std::pair<Format, std::string_view>> out{{Format::Json, kJson}, {Format::Yaml, kYaml}};
-  if (protobuf == Protobuf::Offered) out.emplace_back(Format::Protobuf, kProtobuf);
+  if (protobuf != Protobuf::NotOffered) out.emplace_back(Format::Protobuf, kProtobuf);
   return out;
 }
 
+bool isMetadata(Shape shape) { return shape == Shape::PartialMetadata || shape == Shape::PartialMetadataList; }
+
 std::string offeredNames(Protobuf protobuf) {
   std::vector<std::string_view> names;
-  for (auto [format, name] : offered(protobuf)) names.push_back(name);
+  for (auto [format, name] : offered(protobuf))
+    if (format != Format::Protobuf || protobuf == Protobuf::Offered) names.push_back(name);
   return join(names, ", ");
 }
 
@@ -119,9 +122,11 @@ Result<Negotiated> negotiate(const net::Request& request, const Query& query, st
   for (const MediaClause& clause : clauses) {
     for (auto [format, name] : offered(protobuf)) {
       if (!covers(clause.type, name)) continue;
-      known = true;
       Negotiated candidate = out;
-      if (!readShape(clause, verb, candidate)) continue;
+      bool readable = readShape(clause, verb, candidate);
+      if (format == Format::Protobuf && protobuf == Protobuf::OfMetadata && !isMetadata(candidate.shape)) continue;
+      known = true;
+      if (!readable) continue;
       if (transforms == Transforms::NotOffered && candidate.shape != Shape::Whole) continue;
       candidate.format = format;
       candidate.pretty = out.pretty || clause.parameter("pretty") == "1";

@@ -35,7 +35,7 @@ struct MediaClause {
 };
 std::vector<MediaClause> parseAccept(std::string_view header);  // best first
 
-enum class Protobuf { Offered, NotOffered };
+enum class Protobuf { Offered, OfMetadata, NotOffered };  // OfMetadata: custom resources have no other message
 enum class Transforms { Offered, NotOffered };  // tables and metadata instead of the whole object
 // `verb` decides which transforms make sense.
 Result<Negotiated> negotiate(const net::Request& request, const Query& query, std::string_view verb, Protobuf protobuf,

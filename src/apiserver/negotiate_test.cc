@@ -31,6 +31,14 @@ TEST_CASE("transforms are taken where they make sense") {
   CHECK(accept("application/json;as=Frob;v=v1;g=meta.k8s.io").error().is(Reason::NotAcceptable));
 }
 
+TEST_CASE("custom resources have protobuf for their metadata alone") {
+  auto custom = [](std::string header) { return accept(std::move(header), "list", Protobuf::OfMetadata); };
+  constexpr auto kMetadata = "application/vnd.kubernetes.protobuf;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
+  CHECK(custom(kMetadata)->format == Format::Protobuf);
+  CHECK(custom("application/vnd.kubernetes.protobuf,application/json")->format == Format::Json);
+  CHECK(custom("application/vnd.kubernetes.protobuf").error().is(Reason::NotAcceptable));
+}
+
 TEST_CASE("gzip makes what zlib reads") {
   std::string text;
   for (int i = 0; i < 50000; ++i) text += std::to_string(i * 7919);

@@ -178,9 +178,7 @@ void Rest::serve(ExchangePtr exchange) {
     return parts_.fresh->whenFresh(exchange, FreshRequests::Then::HandOn, [this, exchange] { parts_.nodes->serve(exchange); });
   }
   auto negotiated = negotiate(exchange->request(), exchange->query, info.verb,
-                              exchange->resource->custom && exchange->out.shape == Shape::Whole
-                                  ? Protobuf::NotOffered
-                                  : Protobuf::Offered,
+                              exchange->resource->custom ? Protobuf::OfMetadata : Protobuf::Offered,
                               // A review is no object that a table or metadata could be made of.
                               info.verb == "create" && !exchange->resource->stored() ? Transforms::NotOffered
                                                                                      : Transforms::Offered);

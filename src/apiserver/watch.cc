@@ -408,6 +408,9 @@ void Session::sendEvent(const store::Event& event, const Converted& converted) {
 
 Result<std::string> Session::encode(WatchEvent::Type type, const api::ObjectPtr& object, bool first) {
   const Negotiated& out = exchange_->out;
+  bool whole = out.shape == Shape::Whole && type != WatchEvent::Type::Error;
+  if (whole && out.format == Format::Json) return framed(type, Format::Json, object->json().view());
+  if (whole && out.format == Format::Protobuf) return framed(type, Format::Protobuf, TRY(object->protobuf()).view());
   Arena arena;
   Value value = object->root();
   const api::TypeInfo* bodyType = object->type();
@@ -433,11 +436,6 @@ Result<std::string> Session::encode(WatchEvent::Type type, const api::ObjectPtr&
     } else if (out.shape == Shape::PartialMetadata) {
       value = partialMetadata(object->root(), out.shapeVersion, arena);
       bodyType = api::findType("meta/v1", "PartialObjectMetadata");
-    } else if (out.format == Format::Json) {
-      return framed(type, Format::Json, object->json().view());
-    } else if (out.format == Format::Protobuf) {
-      SharedBytes bytes = TRY(object->protobuf());
-      return framed(type, Format::Protobuf, bytes.view());
     }
   }
   if (out.format == Format::Yaml)
