@@ -169,7 +169,7 @@ Status serveRemoteCommand(const std::shared_ptr<net::Request>& request, const st
                            offers(request->headers, "sec-websocket-protocol", kTextV1)))
     return pipeRaw(request, writer, url);
   if (protocol.empty() && request->headers.has("sec-websocket-protocol"))
-    return badRequest("none of the offered subprotocols is served: v5.channel.k8s.io, v4.channel.k8s.io, channel.k8s.io");
+    return badRequest("none of the offered subprotocols is served (v5.channel.k8s.io, v4.channel.k8s.io, channel.k8s.io)");
   net::Headers extra;
   extra.add("x-stream-protocol-version", protocol == kV5 || protocol == kV4 ? kV4 : kV1);
   net::Response answer;
