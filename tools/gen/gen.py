@@ -245,11 +245,11 @@ def type_definition(m, out):
     if m.description:
         parts.append(f".description = {{{m.file.schema.descriptions.offset(m.description)}}}")
     if rows:
-        out.append(f"const FieldInfo {symbol}_fields[] = {{\n    " + ",\n    ".join(rows) + "};")
+        out.append(f"constexpr FieldInfo {symbol}_fields[] = {{\n    " + ",\n    ".join(rows) + "};")
         parts.append(f".fields = {symbol}_fields")
     if m.groups:
         groups = ", ".join(f"{{{g.number}, &{g.message.symbol}}}" for g in m.groups)
-        out.append(f"const InlineGroup {symbol}_groups[] = {{{groups}}};")
+        out.append(f"constexpr InlineGroup {symbol}_groups[] = {{{groups}}};")
         parts.append(f".groups = {symbol}_groups")
     wire = [(f.number, i) for i, (f, group) in enumerate(m.flat) if f.number and not group]
     wire += [(g.number, 0x8000 | i) for i, g in enumerate(m.groups)]
@@ -261,7 +261,7 @@ def type_definition(m, out):
                          (opt.removed_in, "removedIn"), (opt.replacement, "replacement")):
         if x[option]:
             parts.append(f".{name} = {q(x[option])}")
-    out.append(f"const TypeInfo {symbol} = {{{', '.join(parts)}}};")
+    out.append(f"constinit const TypeInfo {symbol} = {{{', '.join(parts)}}};")
 
 
 def resource_row(m, r, out, index):
@@ -275,7 +275,7 @@ def resource_row(m, r, out, index):
         group = s.group or ("" if s.version else m.file.group.name)
         subresources.append(f"{{{q(s.name)}, {q(group)}, {q(s.version or m.file.group.version)}, {q(s.kind)}, {verbs}}}")
     if subresources:
-        out.append(f"const SubresourceInfo {prefix}_sub[] = {{{', '.join(subresources)}}};")
+        out.append(f"constexpr SubresourceInfo {prefix}_sub[] = {{{', '.join(subresources)}}};")
     return "{" + ", ".join([
         q(m.file.group.name), q(m.file.group.version), q(m.name), q(r.plural), q(r.singular),
         str(r.namespaced).lower(), str(not r.off_by_default).lower(), q(r.feature_gate), f"&{m.symbol}",
@@ -300,17 +300,17 @@ def tables(file):
     for e in file.enums.values():
         values = strings(out, f"k_{file.id}_enumv_{e.name}", e.value)
         out.append(f"extern const EnumInfo k_{file.id}_enum_{e.name};")
-        out.append(f"const EnumInfo k_{file.id}_enum_{e.name} = {{{q(e.name)}, {str(e.closed).lower()}, {values}}};")
+        out.append(f"constinit const EnumInfo k_{file.id}_enum_{e.name} = {{{q(e.name)}, {str(e.closed).lower()}, {values}}};")
     for m in file.messages:
         type_definition(m, out)
     resources = [resource_row(m, r, out, i) for m in file.messages for i, r in enumerate(m.x[opt.rest])]
-    out.append(f"const ResourceInfo k_{file.id}_resources[] = {{\n    " + ",\n    ".join(resources) + "};"
+    out.append(f"constexpr ResourceInfo k_{file.id}_resources[] = {{\n    " + ",\n    ".join(resources) + "};"
                if resources else "")
     if file.messages:
-        out.append(f"const TypeInfo* const k_{file.id}_types[] = {{{', '.join('&' + m.symbol for m in file.messages)}}};")
+        out.append(f"constexpr const TypeInfo* k_{file.id}_types[] = {{{', '.join('&' + m.symbol for m in file.messages)}}};")
     g = file.group
     types = f"k_{file.id}_types" if file.messages else "{}"
-    out.append(f"extern const GroupVersionInfo k_{file.id};\nconst GroupVersionInfo k_{file.id} = {{{q(g.name)}, "
+    out.append(f"extern const GroupVersionInfo k_{file.id};\nconstinit const GroupVersionInfo k_{file.id} = {{{q(g.name)}, "
                f"{q(g.version)}, {g.order}, {g.group_priority}, {g.version_priority}, "
                f"{f'k_{file.id}_resources' if resources else '{}'}, {types}}};")
     return '#include "api/schema.h"\n\nnamespace skiff::api {\n' + "\n".join(out) + "\n}  // namespace skiff::api\n"
