@@ -9,7 +9,7 @@ packages=(
   # run: nodes
   containerd runc containernetworking-plugins nftables iproute2 iptables conntrack kmod mount util-linux
   # tests and demo
-  curl ca-certificates busybox-static
+  curl ca-certificates busybox-static etcd-server
 )
 missing=()
 for p in "${packages[@]}"; do
@@ -19,7 +19,7 @@ done
 sudo=
 [ "$(id -u)" = 0 ] || sudo=sudo
 echo "installing: ${missing[*]}"
-# The distribution's containerd would start a service of its own: Skiff runs a private one.
+# The distribution's containerd and etcd would start services of their own: Skiff runs a private one, tests start theirs.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e $policy ]; then
   printf '#!/bin/sh\nexit 101\n' | $sudo tee $policy >/dev/null

@@ -94,12 +94,16 @@ void CustomResources::written(const ServedResource& resource, const api::ObjectP
   std::string name(object->name());
   if (removed) return drop(*object);
   if (isDeleting(object->root())) {
+    bool known = false;
     {
       std::lock_guard lock(mutex_);
       auto found = served_.find(name);
       if (found != served_.end() && found->second.terminating) return;
-      if (found != served_.end()) found->second.terminating = true;
+      known = found != served_.end();
+      if (known) found->second.terminating = true;
     }
+    // Another server's, of which we hear late: its instances can only be found by its tables.
+    if (!known) serve(object);
     if (!workers_.submit([this, name] { removeInstances(name); }))
       log::error("No worker to delete the instances of a custom resource", {{"definition", name}});
     return;

@@ -51,6 +51,20 @@ void FreshRequests::whenFresh(const ExchangePtr& exchange, Then then, UniqueFunc
   });
 }
 
+void FreshRequests::probe(UniqueFunction<void(bool)> tell) {
+  bool ask = store_.shared();
+  if (ask) {
+    std::lock_guard lock(gate_->mutex);
+    ask = !gate_->stopped;
+  }
+  if (!ask) return tell(true);
+  auto task = std::make_shared<UniqueFunction<void(bool)>>(std::move(tell));
+  store_.whenFresh([gate = gate_, task](Status fresh) {
+    std::lock_guard lock(gate->mutex);
+    if (!gate->stopped) (*task)(fresh.ok());
+  });
+}
+
 void FreshRequests::waitHere(const ExchangePtr& exchange, UniqueFunction<void()> serve) {
   struct Proof {
     std::mutex mutex;  // guards the result

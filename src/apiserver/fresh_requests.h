@@ -24,6 +24,8 @@ class FreshRequests {
   };
   // Callers in the process wait in their own thread, others nowhere. Without proof the exchange gets the error.
   void whenFresh(const ExchangePtr& exchange, Then then, UniqueFunction<void()> serve);
+  // Whether there is such a proof just now; `tell` must not take time.
+  void probe(UniqueFunction<void(bool)> tell);
 
  private:
   // Outlives this object: the store may call back late.

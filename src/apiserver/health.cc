@@ -30,12 +30,13 @@ std::vector<std::string_view> checksOf(std::string_view endpoint) {
 
 bool isHealthPath(std::string_view path) { return !endpointOf(path).empty(); }
 
-bool Health::passes(std::string_view check) const {
+bool Health::passes(std::string_view check, bool storeAnswers) const {
   if (check == "shutdown") return !stopping_;
-  return true;  // the store is in this process: when it is broken, its writes say so
+  if (check == "etcd") return storeAnswers;
+  return true;  // the embedded store is in this process: when it is broken, its writes say so
 }
 
-void Health::serve(Exchange& exchange) {
+void Health::serve(Exchange& exchange, bool storeAnswers) {
   std::string_view path = exchange.request().path;
   std::string_view endpoint = endpointOf(path);
   std::vector<std::string_view> checks = checksOf(endpoint);
@@ -43,7 +44,7 @@ void Health::serve(Exchange& exchange) {
   if (path.size() > endpoint.size()) {
     std::string_view one = path.substr(endpoint.size() + 1);
     if (std::ranges::find(checks, one) == checks.end()) return exchange.text(404, "404 page not found\n");
-    return passes(one) ? exchange.text(200, "ok") : exchange.text(500, concat("internal server error: ", one, " failed\n"));
+    return passes(one, storeAnswers) ? exchange.text(200, "ok") : exchange.text(500, concat("internal server error: ", one, " failed\n"));
   }
   std::vector<std::string> excluded = exchange.query.all("exclude");
   std::string report;
@@ -53,7 +54,7 @@ void Health::serve(Exchange& exchange) {
       report += concat("[+]", check, " excluded: ok\n");
       continue;
     }
-    bool pass = passes(check);
+    bool pass = passes(check, storeAnswers);
     good &= pass;
     report += pass ? concat("[+]", check, " ok\n") : concat("[-]", check, " failed: reason withheld\n");
   }

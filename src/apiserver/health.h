@@ -15,12 +15,13 @@ bool isHealthPath(std::string_view path);
 class Health {
  public:
   explicit Health(const store::Store& store) : store_(store) {}
-  void serve(Exchange& exchange);
+  // `storeAnswers`: asked just now, where it is another process.
+  void serve(Exchange& exchange, bool storeAnswers = true);
   void stopping() { stopping_ = true; }
   static std::vector<std::string> paths();
 
  private:
-  bool passes(std::string_view check) const;
+  bool passes(std::string_view check, bool storeAnswers) const;
   const store::Store& store_;
   std::atomic<bool> stopping_ = false;
 };

@@ -3,6 +3,7 @@
 #include "api/convert.h"
 #include "apiserver/crd.h"
 #include "apiserver/crd_storage.h"
+#include "apiserver/stored_defaults.h"
 #include "apiserver/strict_decoding.h"
 #include "apiserver/structural_schema.h"
 #include "apiserver/version_convert.h"
@@ -214,6 +215,7 @@ Result<std::shared_ptr<codec::Document>> decodeStored(const SharedBytes& value, 
     if (!custom && document->root["apiVersion"].asString() != wanted)
       setTypeMeta(document->root, document->arena, document->arena.copy(wanted), document->root["kind"].asString());
   }
+  if (!custom) applyStoredDefaults(document->root, storage, document->arena);
   setMetadata(document->root, document->arena, "resourceVersion",
               Value::text(document->arena, std::to_string(revision)));
   return document;

@@ -93,6 +93,8 @@ class AdmissionPlugin {
   virtual Status validate(const AdmissionRequest&) { return okStatus(); }
 };
 
+class ServiceClaims;
+
 // What plug-ins, authorizers and strategies may read of the cluster: live objects straight from memory, no informers.
 class ClusterReader {
  public:
@@ -108,6 +110,8 @@ class ClusterReader {
   // the object's metadata.
   virtual Status update(std::string_view group, std::string_view resource, std::string_view subresource,
                         codec::DocumentPtr object) = 0;
+  // What services take must be agreed on with the other servers of the store; null: there are none.
+  virtual ServiceClaims* serviceClaims() const { return nullptr; }
 };
 
 }  // namespace skiff::apiserver

@@ -25,14 +25,13 @@ std::string hostName() {
   return name;
 }
 
-// Upstream names an API server by a hash of its host's name.
 std::string leaseJson(const std::string& address, int port, WallTime now) {
-  std::string host = hostName(), id = hexEncode(pki::sha256(host)).substr(0, 26);
+  std::string host = hostName(), id = serverIdentity();
   return concat(
-      R"({"apiVersion":"coordination.k8s.io/v1","kind":"Lease","metadata":{"name":"apiserver-)", id,
+      R"({"apiVersion":"coordination.k8s.io/v1","kind":"Lease","metadata":{"name":")", id,
       R"(","namespace":"kube-system","labels":{"apiserver.kubernetes.io/identity":"kube-apiserver","kubernetes.io/hostname":)",
       quotedJson(host), R"(},"annotations":{"kubernetes.io/peer-advertise-address":)", quotedJson(concat(address, ":", port)),
-      R"(}},"spec":{"holderIdentity":)", quotedJson(concat("apiserver-", id, "_", newUid())),
+      R"(}},"spec":{"holderIdentity":)", quotedJson(concat(id, "_", newUid())),
       R"(,"leaseDurationSeconds":3600,"renewTime":")", formatRfc3339Micro(now), R"("}})");
 }
 
@@ -65,8 +64,12 @@ Status correct(Registry& registry, const Value& wanted) {
 
 }  // namespace
 
+// As upstream: a hash of the host's name.
+std::string serverIdentity() { return concat("apiserver-", hexEncode(pki::sha256(hostName())).substr(0, 26)); }
+
 Status publishSelf(Registry& registry, const std::string& address, int port, const std::vector<std::string>& bootstrap) {
   TRY(createBootstrapObjects(registry, {leaseJson(address, port, registry.clock().now())}));
+  if (registry.store().shared()) return okStatus();  // the endpoints are those of all servers: EndpointLeases
   for (const std::string& json : bootstrap) {
     codec::Arena arena;
     Value object = TRY(codec::parseJson(json, arena));

@@ -8,6 +8,9 @@
 
 namespace skiff::apiserver {
 
+// "apiserver-...": the same on a host in every run.
+std::string serverIdentity();
+
 // `bootstrap` are the objects that say what is true now.
 Status publishSelf(Registry& registry, const std::string& address, int port, const std::vector<std::string>& bootstrap);
 

@@ -7,6 +7,7 @@
 #include "apiserver/cluster_reader.h"
 #include "apiserver/custom_resources.h"
 #include "apiserver/discovery.h"
+#include "apiserver/endpoint_leases.h"
 #include "apiserver/extension/conversion_webhook.h"
 #include "apiserver/extension/dynamic_admission.h"
 #include "apiserver/filters.h"
@@ -22,6 +23,7 @@
 #include "apiserver/rest.h"
 #include "apiserver/self_service.h"
 #include "apiserver/status.h"
+#include "apiserver/store_service_claims.h"
 #include "apiserver/watch.h"
 #include "base/log.h"
 #include "base/strings.h"
@@ -63,9 +65,12 @@ class Server final : public ApiServer, public net::Handler {
         openApi_(resources_, aggregator_, *writers_),
         health_(*store_),
         fresh_(*store_),
+        serviceClaims_(registry_, options_.security.nodePortFirst, options_.security.nodePortLast),
+        endpointLeases_(registry_, {options_.advertiseAddress, options_.port, serverIdentity()}),
         rest_({&registry_, watches_.get(), writers_.get(), converters_.get(), authenticator_.get(), authorizer_.get(), &reader_,
                &options_.security, &nodes_, &fresh_}) {
     reader_.attach(registry_);
+    if (store_->shared()) reader_.attach(serviceClaims_);
     auto written = [this](const ServedResource& resource, const api::ObjectPtr& object, bool removed) {
       reader_.written(resource);
       custom_.written(resource, object, removed);
@@ -82,6 +87,10 @@ class Server final : public ApiServer, public net::Handler {
     auto objects = bootstrapObjects(options_.security, options_.advertiseAddress, options_.port);
     TRY(createBootstrapObjects(registry_, objects));
     TRY(publishSelf(registry_, options_.advertiseAddress, options_.port, objects));
+    if (store_->shared()) {
+      TRY(endpointLeases_.start());
+      serviceClaims_.start();
+    }
     TRY(flowSchemas_.load());
     flow_.load();
     TRY(publishAuthenticationConfig(registry_, options_.security));
@@ -95,6 +104,8 @@ class Server final : public ApiServer, public net::Handler {
     if (stopped_.exchange(true)) return;
     health_.stopping();
     flow_.stop();
+    endpointLeases_.stop();
+    serviceClaims_.stop();
     fresh_.stop();
     foreign_->stop();
     aggregator_.stop();
@@ -136,6 +147,8 @@ class Server final : public ApiServer, public net::Handler {
     if (!allowed.ok()) return refuse(*exchange, allowed.error());
     if (aggregator_.serve(exchange)) return;
     if (exchange->info.isResource) return rest_.serve(std::move(exchange));
+    if (isHealthPath(exchange->request().path))
+      return fresh_.probe([this, exchange](bool storeAnswers) { health_.serve(*exchange, storeAnswers); });
     if (!openApi_.serve(exchange)) serveOther(*exchange);
   }
 
@@ -190,7 +203,6 @@ class Server final : public ApiServer, public net::Handler {
   void serveOther(Exchange& exchange) {
     const std::string& path = exchange.request().path;
     const std::string& method = exchange.request().method;
-    if (isHealthPath(path)) return health_.serve(exchange);
     if (discovery_.serve(exchange)) return;
     if (path == "/version" || path == "/version/")
       return method == "GET" || method == "HEAD" ? serveVersion(exchange) : exchange.fail(methodNotAllowed());
@@ -278,6 +290,8 @@ class Server final : public ApiServer, public net::Handler {
   Health health_;
   Metrics metrics_;
   FreshRequests fresh_;
+  StoreServiceClaims serviceClaims_;
+  EndpointLeases endpointLeases_;
   Rest rest_;
   std::unique_ptr<ForeignWrites> foreign_;
   std::atomic<bool> stopped_ = false;

@@ -104,10 +104,8 @@ struct TestAnswer {
 
 class TestServer {
  public:
-  explicit TestServer(ApiServerOptions options = {}) {
-    auto opened = store::openStore({.sync = false, .inMemory = true});
-    MUST(opened.ok());
-    store = std::shared_ptr<store::Store>(std::move(opened).value());
+  explicit TestServer(ApiServerOptions options = {}) : TestServer(inMemory(), std::move(options)) {}
+  explicit TestServer(std::shared_ptr<store::Store> over, ApiServerOptions options = {}) : store(std::move(over)) {
     auto created = ApiServer::create(std::move(options), store);
     if (!created.ok()) std::fprintf(stderr, "%s\n", created.error().message().c_str());
     MUST(created.ok());
@@ -142,6 +140,12 @@ class TestServer {
   }
   TestAnswer patch(std::string_view path, std::string_view type, std::string body) {
     return call("PATCH", path, std::move(body), {{"content-type", std::string(type)}, {"user-agent", "tester/1"}});
+  }
+
+  static std::shared_ptr<store::Store> inMemory() {
+    auto opened = store::openStore({.sync = false, .inMemory = true});
+    MUST(opened.ok());
+    return std::move(opened).value();
   }
 
   bool outside = false;  // requests come as from the network: their headers tell who asks

@@ -1,10 +1,17 @@
 // The gRPC client against a server made of this room's HTTP/2 and trailers.
 #include "net/grpc.h"
 
+#include <arpa/inet.h>
 #include <doctest/doctest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
 
 #include "base/strings.h"
+#include "net/http2_session.h"
 #include "net/server.h"
+#include "rt/executor.h"
 
 using namespace skiff;
 using namespace skiff::net;
@@ -108,9 +115,131 @@ TEST_CASE("a server stream gives its messages, then its status") {
   CHECK((*hanging)->ended());
 }
 
+namespace {
+
+// Sends back what it gets while it gets it, which this room's server does not: one connection, one stream at a time.
+class EchoServer {
+ public:
+  EchoServer() : listener_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    MUST(::bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 && ::listen(listener_, 1) == 0);
+    socklen_t size = sizeof address;
+    ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
+    port_ = ntohs(address.sin_port);
+    thread_ = rt::Thread("echo", [this] { run(); });
+  }
+  ~EchoServer() {
+    ::shutdown(listener_, SHUT_RDWR);
+    if (int peer = peer_; peer >= 0) ::shutdown(peer, SHUT_RDWR);
+    thread_.join();
+    ::close(listener_);
+    if (int peer = peer_; peer >= 0) ::close(peer);
+  }
+  uint16_t port() const { return port_; }
+
+ private:
+  static EchoServer& self(void* user) { return *static_cast<EchoServer*>(user); }
+
+  void run() {
+    peer_ = ::accept(listener_, nullptr, nullptr);
+    if (peer_ < 0) return;
+    auto callbacks = http2::newCallbacks();
+    auto* c = callbacks.get();
+    nghttp2_session_callbacks_set_send_callback(c, [](nghttp2_session*, const uint8_t* data, size_t size, int, void* user) -> ssize_t {
+      return ::send(self(user).peer_, data, size, MSG_NOSIGNAL) < 0 ? ssize_t(NGHTTP2_ERR_CALLBACK_FAILURE) : ssize_t(size);
+    });
+    nghttp2_session_callbacks_set_on_frame_recv_callback(c, [](nghttp2_session* session, const nghttp2_frame* frame, void* user) {
+      auto& echo = self(user);
+      if (frame->hd.type == NGHTTP2_HEADERS) {
+        nghttp2_nv head[] = {http2::header(":status", "200"), http2::header("content-type", "application/grpc")};
+        nghttp2_data_provider provider{.source = {.ptr = nullptr}, .read_callback = &onRead};
+        nghttp2_submit_response(session, frame->hd.stream_id, head, std::size(head), &provider);
+      }
+      if (frame->hd.type == NGHTTP2_DATA && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) {
+        echo.finished_ = true;
+        nghttp2_session_resume_data(session, frame->hd.stream_id);
+      }
+      return 0;
+    });
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(
+        c, [](nghttp2_session* session, uint8_t, int32_t id, const uint8_t* data, size_t size, void* user) {
+          self(user).pending_.append(reinterpret_cast<const char*>(data), size);
+          nghttp2_session_resume_data(session, id);
+          return 0;
+        });
+    nghttp2_session* session = nullptr;
+    MUST(nghttp2_session_server_new(&session, c, this) == 0);
+    http2::SessionPtr owner(session);
+    nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, nullptr, 0);
+    uint8_t buffer[16384];
+    while (nghttp2_session_send(session) == 0) {
+      ssize_t got = ::recv(peer_, buffer, sizeof buffer, 0);
+      if (got <= 0 || nghttp2_session_mem_recv(session, buffer, size_t(got)) < 0) return;
+    }
+  }
+
+  static ssize_t onRead(nghttp2_session* session, int32_t id, uint8_t* into, size_t length, uint32_t* flags,
+                        nghttp2_data_source*, void* user) {
+    auto& echo = self(user);
+    if (echo.pending_.empty()) {
+      if (!echo.finished_) return NGHTTP2_ERR_DEFERRED;
+      *flags |= NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_END_STREAM;
+      nghttp2_nv trailer = http2::header("grpc-status", "0");
+      nghttp2_submit_trailer(session, id, &trailer, 1);
+      return 0;
+    }
+    size_t count = std::min(length, echo.pending_.size());
+    echo.pending_.copy(reinterpret_cast<char*>(into), count);
+    echo.pending_.erase(0, count);
+    return ssize_t(count);
+  }
+
+  const int listener_;
+  uint16_t port_ = 0;
+  std::atomic<int> peer_{-1};
+  std::string pending_;
+  bool finished_ = false;
+  rt::Thread thread_;
+};
+
+}  // namespace
+
+TEST_CASE("a stream in both directions carries messages both ways as they come") {
+  EchoServer server;
+  auto channel = GrpcChannel::create({.host = "127.0.0.1", .port = server.port()});
+  auto stream = channel->bidirectional("/t.S/Chat");
+  REQUIRE(stream.ok());
+  CHECK((*stream)->next(1ms).failedWith(Reason::Timeout));
+  for (const std::string& message : {std::string("one"), std::string(), std::string(3000000, '3')}) {
+    (*stream)->send(message);
+    CHECK(*(*stream)->next(10s) == message);
+  }
+  (*stream)->send("last");
+  (*stream)->finishSending();
+  CHECK(*(*stream)->next(10s) == "last");
+  CHECK_FALSE((*stream)->ended());
+  CHECK(*(*stream)->next(10s) == "");
+  CHECK((*stream)->ended());
+  (*stream)->send("too late");
+}
+
+TEST_CASE("a stream in both directions that is cancelled ends for who waits") {
+  EchoServer server;
+  auto channel = GrpcChannel::create({.host = "127.0.0.1", .port = server.port()});
+  auto stream = channel->bidirectional("/t.S/Chat");
+  REQUIRE(stream.ok());
+  rt::Thread other("cancel", [&] { (*stream)->cancel(); });
+  CHECK((*stream)->next(10s).failedWith(Reason::ServiceUnavailable));
+  CHECK((*stream)->ended());
+}
+
 TEST_CASE("nobody at the socket is Unavailable") {
   auto channel = GrpcChannel::create({.unixPath = "/nonexistent/socket"});
-  auto result = channel->call("/a", "", 1s);
+  bool untouched = false;
+  auto result = channel->call("/a", "", 1s, &untouched);
+  CHECK(untouched);
   REQUIRE(result.failedWith(Reason::ServiceUnavailable));
   CHECK(result.error().message() ==
         "rpc error: code = Unavailable desc = dial unix /nonexistent/socket: connect: no such file "

@@ -1,6 +1,6 @@
 // The readable state in memory: every live key, the versions that history reads may still ask for, and the window of
-// events. It knows nothing of disks: the embedded engine publishes into it what is durable, and a client of an
-// external etcd would publish what its watch delivers.
+// events. It knows nothing of disks: the embedded engine publishes into it what is durable, and the client of an
+// external etcd what its watch delivers.
 //
 // Threads: one publisher at a time; everything else from any thread. A reader holds the lock for at most
 // kScanEntries keys at a time and goes on at the same revision, so a long LIST does not hold up a write.

@@ -31,6 +31,21 @@ std::set<GroupVersion> customVersions(const ResourceMap& map) {
   return out;
 }
 
+// Of definitions that another server may have made, and that are not served here yet.
+std::set<GroupVersion> definedVersions(const Registry& registry) {
+  std::set<GroupVersion> out;
+  ServedPtr definitions = registry.resources().current()->find("apiextensions.k8s.io", "v1", "customresourcedefinitions");
+  if (!definitions) return out;
+  auto page = listPage(registry, *definitions, "", {});
+  if (!page.ok()) return out;
+  for (const api::ObjectPtr& definition : page->items) {
+    const codec::Value& spec = definition->root()["spec"];
+    for (const codec::Value& version : spec["versions"].items())
+      if (version["served"].asBool()) out.insert({spec["group"].str(), version["name"].str()});
+  }
+  return out;
+}
+
 std::string apiServiceJson(const GroupVersion& served, std::string_view now) {
   return concat(R"({"apiVersion":"apiregistration.k8s.io/v1","kind":"APIService","metadata":{"name":")", served.version, ".",
                 served.group, R"(","labels":{")", kManagedLabel, R"(":")", kManaged, R"("}},"spec":{"group":")", served.group,
@@ -77,6 +92,7 @@ void syncLocalApiServices(Registry& registry) {
   for (const GroupVersion& one : served) create(registry, apiServices, one);
   auto page = listPage(registry, *apiServices, "", {});
   if (!page.ok()) return;
+  if (registry.store().shared()) served.merge(definedVersions(registry));
   for (const api::ObjectPtr& object : page->items) {
     if (object->labels()[kManagedLabel].asString() != kManaged) continue;
     const codec::Value& spec = object->root()["spec"];

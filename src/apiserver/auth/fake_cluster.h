@@ -8,7 +8,7 @@
 
 namespace skiff::apiserver {
 
-class FakeCluster final : public ClusterReader {
+class FakeCluster : public ClusterReader {
  public:
   void add(std::string_view group, std::string_view resource, std::string_view json) {
     auto document = codec::parseJsonDocument(json);

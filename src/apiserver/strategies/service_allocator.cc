@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "apiserver/strategies/service_claims.h"
 #include "base/strings.h"
 
 namespace skiff::apiserver {
@@ -19,29 +20,73 @@ uint64_t staticBand(uint64_t size, uint64_t divisor, uint64_t most) {
 
 }  // namespace
 
-void ServiceAllocator::note(const Value& service) {
+void ServiceAllocator::note(const Value& service, bool claimed) {
   std::string owner = service["metadata"]["uid"].str();
-  for (const Value& address : service["spec"]["clusterIPs"].items()) {
-    if (formats::parseIp(address.asString())) addresses_[address.str()] = owner;
+  Holdings held = heldBy(service);
+  for (const std::string& address : held.addresses) addresses_[address] = {owner, claimed};
+  for (int port : held.ports) {
+    ports_[port].owner = owner;
+    ports_[port].claimed = claimed;
   }
-  for (const Value& port : service["spec"]["ports"].items()) {
-    if (int number = int(port["nodePort"].asInt()); number != 0) {
-      ports_[number].owner = owner;
-      ports_[number].protocols.insert(port["protocol"].str());
-    }
-  }
-  if (int number = int(service["spec"]["healthCheckNodePort"].asInt()); number != 0) {
-    ports_[number].owner = owner;
-  }
+  for (const Value& port : service["spec"]["ports"].items())
+    if (int number = int(port["nodePort"].asInt()); number != 0) ports_[number].protocols.insert(port["protocol"].str());
+}
+
+ServiceAllocator::Holdings ServiceAllocator::heldBy(const Value& service) {
+  Holdings held;
+  const Value& spec = service["spec"];
+  for (const Value& address : spec["clusterIPs"].items())
+    if (formats::parseIp(address.asString())) held.addresses.push_back(address.str());
+  for (const Value& port : spec["ports"].items())
+    if (int number = int(port["nodePort"].asInt()); number != 0) held.ports.push_back(number);
+  if (int number = int(spec["healthCheckNodePort"].asInt()); number != 0) held.ports.push_back(number);
+  return held;
 }
 
 void ServiceAllocator::load() {
   if (loaded_) return;
   loaded_ = true;
-  for (const auto& service : cluster_.list("", "services", "")) note(service->root);
+  if (cluster_.serviceClaims()) return;  // the other servers' services come and go without us
+  for (const auto& service : cluster_.list("", "services", "")) note(service->root, false);
 }
 
-Result<std::string> ServiceAllocator::takeAddress(const std::string& owner, const std::string& wanted) {
+// False: another holds it.
+Result<bool> ServiceAllocator::tryAddress(const ServiceOwner& owner, const std::string& address) {
+  auto [place, fresh] = addresses_.try_emplace(address, Address{owner.uid});
+  ServiceClaims* claims = cluster_.serviceClaims();
+  if (!claims || (!fresh && place->second.owner == owner.uid)) return place->second.owner == owner.uid;
+  using How = ServiceClaims::How;
+  auto taken = claims->takeAddress(address, owner.ns, owner.name, owner.dryRun ? How::OnlyLook : How::Take);
+  if (taken.ok() && *taken) {
+    place->second = {owner.uid, !owner.dryRun};
+  } else if (fresh) {
+    addresses_.erase(place);
+  }
+  return taken;
+}
+
+Result<bool> ServiceAllocator::tryPort(const ServiceOwner& owner, int number, std::string_view protocol) {
+  auto [place, fresh] = ports_.try_emplace(number);
+  Port& port = place->second;
+  ServiceClaims* claims = cluster_.serviceClaims();
+  // One service may use a number for TCP and UDP.
+  bool its = !fresh && port.owner == owner.uid;
+  if (!claims && !fresh && !its) return false;
+  if (claims && !its) {
+    using How = ServiceClaims::How;
+    auto taken = claims->takePort(number, owner.dryRun ? How::OnlyLook : How::Take);
+    if (!taken.ok() || !*taken) {
+      if (fresh) ports_.erase(place);
+      return taken;
+    }
+    port = {owner.uid, {}, !owner.dryRun};
+  }
+  port.owner = owner.uid;
+  port.protocols.emplace(protocol);
+  return true;
+}
+
+Result<std::string> ServiceAllocator::takeAddress(const ServiceOwner& owner, const std::string& wanted) {
   std::lock_guard lock(mutex_);
   load();
   if (!wanted.empty()) {
@@ -53,8 +98,7 @@ Result<std::string> ServiceAllocator::takeAddress(const std::string& owner, cons
     if (text == formatIp(addressAt(range_, 0))) {
       return badRequest(concat("the provided IP (", text, ") is not in the valid range"));
     }
-    auto [place, fresh] = addresses_.emplace(text, owner);
-    if (!fresh && place->second != owner) return badRequest("provided IP is already allocated");
+    if (!TRY(tryAddress(owner, text))) return badRequest("provided IP is already allocated");
     return text;
   }
   uint64_t size = usableAddresses(range_), band = staticBand(size, 16, 256);
@@ -63,12 +107,13 @@ Result<std::string> ServiceAllocator::takeAddress(const std::string& owner, cons
   for (uint64_t i = 0; i < size; ++i) {
     uint64_t offset = i < dynamic ? band + (start + i) % dynamic : i - dynamic;
     std::string text = formatIp(addressAt(range_, offset + 1));
-    if (addresses_.emplace(text, owner).second) return text;
+    if (!cluster_.serviceClaims() && addresses_.contains(text)) continue;
+    if (TRY(tryAddress(owner, text))) return text;
   }
   return internalError("range is full");
 }
 
-Result<int> ServiceAllocator::takePort(const std::string& owner, int wanted, std::string_view protocol) {
+Result<int> ServiceAllocator::takePort(const ServiceOwner& owner, int wanted, std::string_view protocol) {
   std::lock_guard lock(mutex_);
   load();
   if (wanted != 0) {
@@ -76,39 +121,76 @@ Result<int> ServiceAllocator::takePort(const std::string& owner, int wanted, std
       return badRequest(concat("provided port is not in the valid range. The range of valid ports is ",
                                firstPort_, "-", lastPort_));
     }
-    auto [place, fresh] = ports_.try_emplace(wanted);
-    if (fresh) place->second.owner = owner;
-    // One service may use a number for TCP and UDP.
-    if (place->second.owner != owner) return badRequest("provided port is already allocated");
-    place->second.protocols.emplace(protocol);
+    if (!TRY(tryPort(owner, wanted, protocol))) return badRequest("provided port is already allocated");
     return wanted;
   }
   uint64_t size = uint64_t(lastPort_ - firstPort_ + 1), band = staticBand(size, 32, 128);
   uint64_t dynamic = size - band, start = dynamic == 0 ? 0 : rng_.below(dynamic);
   for (uint64_t i = 0; i < size; ++i) {
     int number = firstPort_ + int(i < dynamic ? band + (start + i) % dynamic : i - dynamic);
-    auto [place, fresh] = ports_.try_emplace(number);
-    if (!fresh) continue;
-    place->second.owner = owner;
-    place->second.protocols.emplace(protocol);
-    return number;
+    if (!cluster_.serviceClaims() && ports_.contains(number)) continue;
+    if (TRY(tryPort(owner, number, protocol))) return number;
   }
   return internalError("range is full");
 }
 
-void ServiceAllocator::keepOnly(const std::string& owner, const Value& service) {
-  std::lock_guard lock(mutex_);
-  load();
-  std::erase_if(addresses_, [&](const auto& item) { return item.second == owner; });
-  std::erase_if(ports_, [&](const auto& item) { return item.second.owner == owner; });
-  note(service);
+ServiceAllocator::Holdings ServiceAllocator::forget(const std::string& owner) {
+  Holdings claimed;
+  std::erase_if(addresses_, [&](const auto& item) {
+    if (item.second.owner != owner) return false;
+    if (item.second.claimed) claimed.addresses.push_back(item.first);
+    return true;
+  });
+  std::erase_if(ports_, [&](const auto& item) {
+    if (item.second.owner != owner) return false;
+    if (item.second.claimed) claimed.ports.push_back(item.first);
+    return true;
+  });
+  return claimed;
 }
 
-void ServiceAllocator::release(const std::string& owner) {
-  std::lock_guard lock(mutex_);
-  load();
-  std::erase_if(addresses_, [&](const auto& item) { return item.second == owner; });
-  std::erase_if(ports_, [&](const auto& item) { return item.second.owner == owner; });
+void ServiceAllocator::giveBack(const Value& service, const Holdings& holdings) {
+  ServiceClaims* claims = cluster_.serviceClaims();
+  if (!claims) return;
+  const Value& metadata = service["metadata"];
+  for (const std::string& address : holdings.addresses)
+    claims->releaseAddress(address, metadata["namespace"].asString(), metadata["name"].asString());
+  for (int port : holdings.ports) claims->releasePort(port);
+}
+
+void ServiceAllocator::keepOnly(const Value& service) {
+  Holdings surplus;
+  {
+    std::lock_guard lock(mutex_);
+    load();
+    surplus = forget(service["metadata"]["uid"].str());
+    note(service, true);
+  }
+  Holdings kept = heldBy(service);
+  std::erase_if(surplus.addresses, [&](const std::string& one) { return std::ranges::find(kept.addresses, one) != kept.addresses.end(); });
+  std::erase_if(surplus.ports, [&](int one) { return std::ranges::find(kept.ports, one) != kept.ports.end(); });
+  giveBack(service, surplus);
+}
+
+// What another server has given to the service is known from the service alone.
+void ServiceAllocator::release(const Value& service) {
+  Holdings held;
+  {
+    std::lock_guard lock(mutex_);
+    load();
+    Holdings stated = heldBy(service);
+    std::string owner = service["metadata"]["uid"].str();
+    auto isKnown = [&](const auto& table, const auto& one) {
+      auto found = table.find(one);
+      return found != table.end() && found->second.owner == owner;
+    };
+    std::erase_if(stated.addresses, [&](const std::string& one) { return isKnown(addresses_, one); });
+    std::erase_if(stated.ports, [&](int one) { return isKnown(ports_, one); });
+    held = forget(owner);
+    std::ranges::move(stated.addresses, std::back_inserter(held.addresses));
+    std::ranges::move(stated.ports, std::back_inserter(held.ports));
+  }
+  giveBack(service, held);
 }
 
 }  // namespace skiff::apiserver

@@ -231,9 +231,10 @@ class ServiceStrategy final : public StatusStrategy {
     if (!isWhole(context)) return okStatus();
     Value& service = context.object();
     Value& spec = service.child(context.arena(), "spec");
-    std::string owner = service["metadata"]["uid"].str();
+    const Value& metadata = std::as_const(service)["metadata"];
+    ServiceOwner owner{metadata["uid"].str(), metadata["namespace"].str(), metadata["name"].str(), context.request.dryRun};
     // What an earlier attempt took, or the stored service no longer needs, is free again.
-    if (context.request.oldObject != nullptr) allocator_->keepOnly(owner, *context.request.oldObject);
+    if (context.request.oldObject != nullptr) allocator_->keepOnly(*context.request.oldObject);
     FieldErrors errors;
     allocateFamilies(spec, context.arena(), errors);
     if (errors.empty()) allocateAddress(spec, owner, context.arena(), errors);
@@ -241,15 +242,15 @@ class ServiceStrategy final : public StatusStrategy {
     if (errors.empty()) return okStatus();
     // Back to what the stored service holds.
     if (context.request.oldObject != nullptr) {
-      allocator_->keepOnly(owner, *context.request.oldObject);
+      allocator_->keepOnly(*context.request.oldObject);
     } else {
-      allocator_->release(owner);
+      allocator_->release(service);
     }
     return errors.error("", "Service", service["metadata"]["name"].asString());
   }
 
   void release(const Value& service) override {
-    allocator_->release(service["metadata"]["uid"].str());
+    allocator_->release(service);
   }
 
  private:
@@ -375,7 +376,7 @@ class ServiceStrategy final : public StatusStrategy {
     }
   }
 
-  void allocateAddress(Value& spec, const std::string& owner, Arena& arena, FieldErrors& errors) {
+  void allocateAddress(Value& spec, const ServiceOwner& owner, Arena& arena, FieldErrors& errors) {
     if (isExternalName(spec)) return;
     if (isHeadless(spec)) {
       spec.set(arena, "clusterIP", Value::string("None"));
@@ -393,7 +394,7 @@ class ServiceStrategy final : public StatusStrategy {
     setList(spec, *taken, arena);
   }
 
-  void allocatePorts(Value& spec, const std::string& owner, Arena& arena, FieldErrors& errors) {
+  void allocatePorts(Value& spec, const ServiceOwner& owner, Arena& arena, FieldErrors& errors) {
     Value* ports = spec.find("ports");
     if (needsNodePorts(spec) && ports != nullptr) {
       for (size_t i = 0; i < ports->size(); ++i) {

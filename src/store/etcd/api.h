@@ -15,6 +15,9 @@ class WatchStream {
   virtual ~WatchStream() = default;
   // Reason::Timeout: nothing yet. Any other error: the stream is lost.
   virtual Result<WatchResponse> next(milliseconds timeout) = 0;
+  // Whether this member's word of progress can be trusted. Older ones give it before they have sent all events
+  // (fixed in 3.4.25 and 3.5.8).
+  virtual bool provesProgress() const = 0;
   // From any thread.
   virtual void requestProgress() = 0;
   virtual void cancel() = 0;

@@ -214,6 +214,23 @@ TEST_CASE("freshness is proven also where others write beside the prefix, and ca
   CHECK(fresh(*store).ok());
 }
 
+TEST_CASE("an old member's word of progress is not trusted") {
+  FakeEtcd etcd;
+  etcd.lieAboutProgress();
+  auto store = open(etcd);
+  auto watcher = store->watch("/registry/pods/", 0);
+  for (int i = 0; i < 5; ++i) {
+    etcd.put(kKey, std::to_string(i));
+    etcd.put("/elsewhere", "1");
+    etcd.cutWatches();
+    REQUIRE(fresh(*store).ok());
+    CHECK(valueOf(*store, kKey) == std::to_string(i));
+  }
+  auto batch = (*watcher)->take(10);
+  CHECK_FALSE(batch.compacted);
+  CHECK(batch.events.size() == 5);
+}
+
 TEST_CASE("where the history is gone watchers end, and listeners are told the differences") {
   FakeEtcd etcd;
   etcd.put("/registry/pods/ns/gone", "1");

@@ -43,6 +43,11 @@ class FakeEtcd {
     std::lock_guard lock(mutex_);
     fragments_ = on;
   }
+  // As older members: a watch tells of progress before it has sent what happened before.
+  void lieAboutProgress() {
+    std::lock_guard lock(mutex_);
+    lies_ = true;
+  }
   // Watches first send what they have sent before, once more.
   void repeatOnWatch(int64_t revisions) {
     std::lock_guard lock(mutex_);
@@ -112,6 +117,7 @@ class FakeEtcd {
       if (cancelled_ || era_ != etcd_.watchEra_ || etcd_.down_) return Error(Reason::ServiceUnavailable, "the stream is lost");
       if (!some) return Error(Reason::Timeout, "nothing yet");
       WatchResponse response{.revision = etcd_.revision_};
+      if (etcd_.lies_ && !std::exchange(lied_, true)) return response;
       if (!rest_.empty()) {
         response.events.swap(rest_);
         return response;
@@ -138,6 +144,10 @@ class FakeEtcd {
       }
       return response;
     }
+    bool provesProgress() const override {
+      std::lock_guard lock(etcd_.mutex_);
+      return !etcd_.lies_;
+    }
     void requestProgress() override {
       {
         std::lock_guard lock(etcd_.mutex_);
@@ -158,7 +168,7 @@ class FakeEtcd {
     const WatchRequest request_;
     int era_ = 0;
     int64_t next_ = 0;
-    bool progress_ = false, cancelled_ = false;
+    bool progress_ = false, cancelled_ = false, lied_ = false;
     std::vector<WatchEvent> rest_;
   };
 
@@ -258,7 +268,7 @@ class FakeEtcd {
   std::multimap<int64_t, WatchEvent> history_;
   std::deque<Fault> faults_;
   UniqueFunction<void()> afterFault_;
-  bool down_ = false, fragments_ = false;
+  bool down_ = false, fragments_ = false, lies_ = false;
   int64_t repeat_ = 0;
   int watchEra_ = 0, leases_ = 0, watches_ = 0;
 };

@@ -12,7 +12,10 @@ constexpr milliseconds kRangeTimeout{10'000};
 constexpr int64_t kPageKeys = 1000;              // so that a page of large objects stays within a message's limit
 constexpr milliseconds kFirstBackoff{50}, kMaxBackoff{2000};
 constexpr milliseconds kIdleTurn{60'000};        // the watch is waited for in turns of this
+constexpr milliseconds kEventGrace{2};           // the event that brings the revision is mostly under way already
 constexpr milliseconds kProgressEvery{100};      // a watch that lags behind its member does not answer: ask again
+constexpr milliseconds kTouchEvery{100};        // where such a request proves nothing
+constexpr std::string_view kTouchKey = "skiff.io/touch";
 constexpr milliseconds kSilence{3000};           // no answer for so long: another member
 
 WallTime neverExpires() { return {}; }  // etcd removes what expires by itself, and the watch tells
@@ -99,11 +102,13 @@ Status Follower::follow() {
   {
     std::lock_guard lock(streamMutex_);
     stream_ = stream;
+    provesProgress_ = stream->provesProgress();
   }
   while (!stopping_ && !resyncNeeded_) {
     auto response = stream->next(kIdleTurn);
     if (response.failedWith(Reason::Timeout)) continue;
     if (!response.ok()) return std::move(response).error();
+    if (response->isProgress() && !stream->provesProgress()) continue;
     TRY(take(std::move(response).value()));
   }
   return okStatus();
@@ -137,7 +142,6 @@ Status Follower::apply(std::vector<WatchEvent> events) {
       bool seen = event.removed ? !current || current->modRevision() > event.kv.modRevision
                                 : current && current->modRevision() >= event.kv.modRevision;
       if (seen) continue;
-      // Older members can prove progress before they have sent an event (fixed in 3.4.25 and 3.5.8).
       log::warn("etcd sent an event after it had told of its revision", {{"key", key}, {"revision", event.kv.modRevision}});
       resyncNeeded_ = true;
       return okStatus();
@@ -191,11 +195,10 @@ void Follower::publish(std::span<const EventPtr> events, Revision revision) {
 }
 
 bool Follower::await(Revision revision, SteadyTime deadline) {
-  SteadyTime silentSince = Clock::real().steadyNow();
+  SteadyTime now = Clock::real().steadyNow(), silentSince = now;
+  if (gate_.wait(revision, std::min(deadline, now + kEventGrace))) return true;
   while (!stopping_) {
-    if (keys_->revision() >= revision) return true;
-    requestProgress();
-    SteadyTime now = Clock::real().steadyNow();
+    askForProof();
     if (gate_.wait(revision, std::min(deadline, now + kProgressEvery))) return true;
     now = Clock::real().steadyNow();
     if (now >= deadline) return false;
@@ -207,13 +210,25 @@ bool Follower::await(Revision revision, SteadyTime deadline) {
   return false;
 }
 
-void Follower::requestProgress() {
+void Follower::askForProof() {
   std::shared_ptr<WatchStream> stream;
   {
     std::lock_guard lock(streamMutex_);
-    stream = stream_;
+    stream = provesProgress_ ? stream_ : nullptr;
+    SteadyTime now = Clock::real().steadyNow();
+    if (!provesProgress_ && now - touched_ < kTouchEvery) return;
+    if (!provesProgress_) touched_ = now;
   }
   if (stream) stream->requestProgress();
+  else touch();
+}
+
+// Its event comes after all events before it.
+void Follower::touch() {
+  TxnRequest request{.key = concat(parts_.prefix->outside(), kTouchKey)};
+  Effect effect;
+  auto touched = parts_.api->txn(request, kProgressEvery * 10, effect);
+  if (!touched.ok()) log::debug("Cannot ask etcd for an event", {{"err", touched.error().message()}});
 }
 
 void Follower::abandon() {

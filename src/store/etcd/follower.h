@@ -4,7 +4,8 @@
 //                                                  |
 //                                                  +--older than etcd's history, or a gap--> resync: load, publishOverGap
 //
-// Progress messages of the watch prove that nothing is missing up to their revision, also where nothing happened.
+// Progress messages of the watch prove that nothing is missing up to their revision, also where nothing happened. A member
+// whose word cannot be trusted is given something to tell instead: a key that nobody reads is written.
 #pragma once
 #include <atomic>
 #include <memory>
@@ -53,7 +54,8 @@ class Follower {
   Status apply(std::vector<WatchEvent> events);
   Status resync();
   void publish(std::span<const EventPtr> events, Revision revision);
-  void requestProgress();
+  void askForProof();
+  void touch();
   void abandon();                // the watch is silent though there is something to say
 
   Parts parts_;
@@ -63,6 +65,8 @@ class Follower {
   bool resyncNeeded_ = false;          // the same
   std::mutex streamMutex_;             // guards stream_
   std::shared_ptr<WatchStream> stream_;
+  bool provesProgress_ = true;         // of the last watch
+  SteadyTime touched_;
   std::atomic<bool> stopping_ = false;
   rt::StopSignal stop_;
   rt::Thread thread_;

@@ -52,9 +52,22 @@ Error told(Error error) {
   }
 }
 
+// https://etcd.io/docs: the order of progress and events is kept since 3.4.25 and 3.5.8.
+bool ordersProgress(std::string_view version) {
+  auto parts = split(version, '.');
+  if (parts.size() < 3) return false;
+  auto number = [&](size_t i) { return parseUint(parts[i].substr(0, parts[i].find('-'))).value_or(0); };
+  if (number(0) != 3) return number(0) > 3;
+  if (number(1) == 4) return number(2) >= 25;
+  if (number(1) == 5) return number(2) >= 8;
+  return number(1) > 5;
+}
+
 class GrpcWatch final : public WatchStream {
  public:
-  explicit GrpcWatch(std::unique_ptr<net::GrpcStream> stream) : stream_(std::move(stream)) {}
+  GrpcWatch(std::unique_ptr<net::GrpcStream> stream, bool provesProgress)
+      : stream_(std::move(stream)), provesProgress_(provesProgress) {}
+  bool provesProgress() const override { return provesProgress_; }
   Result<WatchResponse> next(milliseconds timeout) override {
     auto message = stream_->next(timeout);
     if (!message.ok()) {
@@ -69,6 +82,7 @@ class GrpcWatch final : public WatchStream {
 
  private:
   const std::unique_ptr<net::GrpcStream> stream_;
+  const bool provesProgress_;
 };
 
 class GrpcApi final : public Api {
@@ -100,21 +114,27 @@ class GrpcApi final : public Api {
 
   Result<std::unique_ptr<WatchStream>> watch(const WatchRequest& request) override {
     size_t member = preferred_;
+    auto version = versionOf(member);
+    if (!version.ok()) {
+      leave(member);
+      return told(std::move(version).error());
+    }
     auto opened = channels_[member]->bidirectional("/etcdserverpb.Watch/Watch");
     if (!opened.ok()) {
       leave(member);
       return told(std::move(opened).error());
     }
     (*opened)->send(encode(request));
-    return std::unique_ptr<WatchStream>(std::make_unique<LeavingWatch>(*this, member, std::move(*opened)));
+    return std::unique_ptr<WatchStream>(std::make_unique<LeavingWatch>(*this, member, std::move(*opened), ordersProgress(*version)));
   }
 
  private:
   // A watch that ends with an error moves everybody on to the next member.
   class LeavingWatch final : public WatchStream {
    public:
-    LeavingWatch(GrpcApi& api, size_t member, std::unique_ptr<net::GrpcStream> stream)
-        : api_(api), member_(member), watch_(std::move(stream)) {}
+    LeavingWatch(GrpcApi& api, size_t member, std::unique_ptr<net::GrpcStream> stream, bool provesProgress)
+        : api_(api), member_(member), watch_(std::move(stream), provesProgress) {}
+    bool provesProgress() const override { return watch_.provesProgress(); }
     Result<WatchResponse> next(milliseconds timeout) override {
       auto response = watch_.next(timeout);
       if (!response.ok() && !response.failedWith(Reason::Timeout)) api_.leave(member_);
@@ -128,6 +148,11 @@ class GrpcApi final : public Api {
     const size_t member_;
     GrpcWatch watch_;
   };
+
+  // Asked each time: a member may have been replaced by a newer one.
+  Result<std::string> versionOf(size_t member) {
+    return decodeStatus(TRY(channels_[member]->call("/etcdserverpb.Maintenance/Status", "", kReadAttempt)));
+  }
 
   // The next member is asked first from now on, unless another caller has seen to that.
   void leave(size_t member) {

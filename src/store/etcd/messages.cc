@@ -197,6 +197,16 @@ Result<WatchResponse> decodeWatch(std::string_view bytes) {
   return watch;
 }
 
+Result<std::string> decodeStatus(std::string_view bytes) {
+  std::string version;
+  bool good = read(bytes, [&](const WireReader& reader) {
+    if (reader.field() == 2) version = reader.bytes();
+    return true;
+  });
+  if (!good) return malformed("StatusResponse");
+  return version;
+}
+
 Result<int64_t> decodeLeaseGrant(std::string_view bytes) {
   int64_t id = 0;
   bool good = read(bytes, [&](const WireReader& reader) {

@@ -81,5 +81,6 @@ Result<RangeResponse> decodeRange(std::string_view bytes);
 Result<TxnResponse> decodeTxn(std::string_view bytes);
 Result<WatchResponse> decodeWatch(std::string_view bytes);
 Result<int64_t> decodeLeaseGrant(std::string_view bytes);  // the lease's id
+Result<std::string> decodeStatus(std::string_view bytes);  // the member's version: "3.4.23"
 
 }  // namespace skiff::store::etcd
