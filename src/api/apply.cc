@@ -125,7 +125,7 @@ Result<FieldManager::Outcome> FieldManager::applyOnce(const Value& live, const V
   auto set = fieldSetOf(config, shape);
   if (!set.ok()) {
     const Value& metadata = config["metadata"];
-    return Error(Reason::Unknown, concat("failed to create typed patch object (", metadata["namespace"].asString(), "/",
+    return badRequest(concat("failed to create typed patch object (", metadata["namespace"].asString(), "/",
                                          metadata["name"].asString(), "; ", gvkText(options_.apiVersion, options_.kind),
                                          "): ", set.error().message()));
   }

@@ -19,8 +19,7 @@ bool isDirective(std::string_view key) {
   return key == kPatch || key == kRetainKeys || key.starts_with(kOrder) || key.starts_with(kDelete);
 }
 
-// Errors without a reason of their own: the server answers 500 with the text.
-Error plainError(std::string message) { return {Reason::Unknown, std::move(message)}; }
+// The texts are upstream's, which blames itself for them: 500. Here they are what they are, bad requests.
 
 // How the table says a field's value is patched. Absent fields and untyped values: maps merge, lists are replaced.
 struct Strategy {
@@ -82,7 +81,7 @@ class Merger {
       return out;
     }
     if (directive.asString() == "delete") return Value::map();
-    return plainError(concat("unknown patch type: ", goText(directive), " in map: ", goText(patch)));
+    return badRequest(concat("unknown patch type: ", goText(directive), " in map: ", goText(patch)));
   }
 
   // Fields of the original that $retainKeys does not name go away.
@@ -187,7 +186,7 @@ class Merger {
       if (item.has(kPatch)) continue;
       while (next < order.size() && !sameItem(order.at(next), item, mergeKey)) ++next;
       if (next++ < order.size()) continue;
-      return plainError(concat("The order in patch list:\n", goText(Value::listOf(arena_, plain)),
+      return badRequest(concat("The order in patch list:\n", goText(Value::listOf(arena_, plain)),
                                "\n doesn't match $setElementOrder list:\n", goText(order), "\n"));
     }
     return okStatus();
@@ -205,7 +204,7 @@ class Merger {
       return ordered(merged, patch, original, "");
     }
     if (strategy.mergeKey.empty())
-      return plainError(concat("cannot merge lists without merge key for ",
+      return badRequest(concat("cannot merge lists without merge key for ",
                                strategy.type ? strategy.type->name : std::string_view("map")));
     Value merged = Value::listOf(arena_, original.items());
     Value changes = TRY(applyItemDirectives(merged, patch, strategy.mergeKey));
@@ -242,9 +241,9 @@ class Merger {
       } else if (directive->asString() == "replace") {
         replace = true;
       } else if (directive->asString() == "merge") {
-        return plainError("merging lists cannot yet be specified in the patch");
+        return badRequest("merging lists cannot yet be specified in the patch");
       } else {
-        return plainError(concat("unknown patch type: ", goText(*directive), " in map: ", goText(item)));
+        return badRequest(concat("unknown patch type: ", goText(*directive), " in map: ", goText(item)));
       }
     }
     if (replace) merged = Value::list();
@@ -264,7 +263,7 @@ class Merger {
   }
 
   static Error noMergeKey(const Value& item, std::string_view mergeKey) {
-    return plainError(concat("map: ", goText(item), " does not contain declared merge key: ", mergeKey));
+    return badRequest(concat("map: ", goText(item), " does not contain declared merge key: ", mergeKey));
   }
 
   static bool contains(const Value& list, const Value& item) {

@@ -93,7 +93,7 @@ TEST_CASE("strategic merge: maps and their directives") {
   CHECK(strategic("Pod", R"({"spec":{"nodeSelector":{"a":"1"}}})", R"({"spec":{"nodeSelector":{"$patch":"delete"}}})") ==
         R"({"spec":{"nodeSelector":{}}})");
   CHECK(strategic("Pod", R"({"metadata":{"name":"a"}})", R"({"metadata":{"$patch":"frob"}})") ==
-        "500 unknown patch type: frob in map: map[$patch:frob]");
+        "400 unknown patch type: frob in map: map[$patch:frob]");
   CHECK(strategic("Pod", R"({"spec":{"a":1,"b":2}})", R"({"spec":{"$retainKeys":["b","c"],"c":3}})") == R"({"spec":{"b":2,"c":3}})");
   CHECK(strategic("Pod", R"({"spec":{"a":1}})", R"({"spec":{"$retainKeys":["b"],"c":3}})") == "400 invalid patch format of retainKeys");
 }
@@ -109,9 +109,9 @@ TEST_CASE("strategic merge: lists by key, new items first") {
   CHECK(strategic("Pod", pod, R"({"spec":{"containers":[{"$patch":"replace"},{"name":"z"}]}})") ==
         R"({"spec":{"containers":[{"name":"z"}]}})");
   CHECK(strategic("Pod", pod, R"({"spec":{"containers":[{"$patch":"merge"}]}})") ==
-        "500 merging lists cannot yet be specified in the patch");
+        "400 merging lists cannot yet be specified in the patch");
   CHECK(strategic("Pod", pod, R"({"spec":{"containers":[{"image":"x"}]}})") ==
-        "500 map: map[image:x] does not contain declared merge key: name");
+        "400 map: map[image:x] does not contain declared merge key: name");
   CHECK(strategic("Pod", pod, R"({"spec":{"containers":null}})") == R"({"spec":{}})");
   CHECK(strategic("Pod", R"({"spec":{}})", R"({"spec":{"containers":[{"name":"a","x":null},{"name":"b","$patch":"delete"}]}})") ==
         R"({"spec":{"containers":[{"name":"a"}]}})");
@@ -124,7 +124,7 @@ TEST_CASE("strategic merge: element order") {
   CHECK(strategic("Pod", pod, R"({"spec":{"$setElementOrder/containers":[{"name":"c"},{"name":"b"},{"name":"a"}]}})") ==
         R"({"spec":{"containers":[{"name":"c"},{"name":"b"},{"name":"a"}]}})");
   CHECK(strategic("Pod", pod, R"({"spec":{"$setElementOrder/containers":[{"name":"c"}],"containers":[{"name":"d","image":"i:2"}]}})") ==
-        "500 The order in patch list:\n[map[image:i:2 name:d]]\n doesn't match $setElementOrder list:\n[map[name:c]]\n");
+        "400 The order in patch list:\n[map[image:i:2 name:d]]\n doesn't match $setElementOrder list:\n[map[name:c]]\n");
 }
 
 TEST_CASE("strategic merge: lists of scalars, and lists without a merge strategy") {

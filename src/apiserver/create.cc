@@ -34,7 +34,7 @@ Result<Written> Registry::create(const WriteCall& call, DocumentEdit document) {
   Value& object = document->root;
   TRY(checkAddress(call, object));
   if (!object["metadata"]["resourceVersion"].asString().empty())
-    return plainError("resourceVersion should not be set on objects to be created");
+    return badRequest("resourceVersion should not be set on objects to be created");
   std::string prefix = object["metadata"]["generateName"].str();
   bool generate = object["metadata"]["name"].asString().empty() && !prefix.empty();
   if (!generate) return createOnce(call, std::move(document));

@@ -128,6 +128,5 @@ Error tooManyRequests(std::string_view message, int retryAfterSeconds) {
   return {Reason::TooManyRequests, std::string(message), std::move(details)};
 }
 
-Error plainError(std::string message) { return {Reason::Unknown, std::move(message)}; }
 
 }  // namespace skiff::apiserver

@@ -28,7 +28,5 @@ Error pathNotFound();  // "the server could not find the requested resource"
 Error invalidOptions(std::string_view kind, Cause cause);
 Error expired(std::string_view message);
 Error tooManyRequests(std::string_view message, int retryAfterSeconds);
-// An error without a reason, as upstream's plain Go errors end: 500.
-Error plainError(std::string message);
 
 }  // namespace skiff::apiserver

@@ -49,7 +49,7 @@ Status checkPreconditions(const WriteCall& call, const UpdateRules& rules, const
   if (version.empty() || version == "0") {
     if (!rules.patch && !strategy.allowUnconditionalUpdate() && call.subresource.empty()) return versionRequired(call);
   } else if (!parseUint(version)) {
-    return plainError(concat("strconv.ParseUint: parsing ", quoted(version), ": invalid syntax"));
+    return badRequest(concat("strconv.ParseUint: parsing ", quoted(version), ": invalid syntax"));
   } else if (version != live["metadata"]["resourceVersion"].asString()) {
     return modified(info.group, info.plural, call.name);
   }
