@@ -4,7 +4,7 @@ set -euo pipefail
 packages=(
   # build
   g++ cmake ninja-build mold ccache pkg-config protobuf-compiler python3 python3-protobuf libc6-dev
-  libnghttp2-dev libssl-dev zlib1g-dev libisal-dev liblmdb-dev libyaml-dev libre2-dev libfmt-dev libboost1.81-dev
+  libnghttp2-dev libssl-dev libsodium-dev zlib1g-dev libisal-dev liblmdb-dev libyaml-dev libre2-dev libfmt-dev libboost1.81-dev
   libmimalloc-dev libxxhash-dev libcctz-dev libmnl-dev doctest-dev tzdata
   # run: nodes
   containerd runc containernetworking-plugins nftables iproute2 iptables conntrack kmod mount util-linux

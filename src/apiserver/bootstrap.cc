@@ -1,5 +1,6 @@
 #include "apiserver/bootstrap.h"
 
+#include "apiserver/auth/policy_reconcile.h"
 #include "apiserver/object_meta.h"
 #include "apiserver/status.h"
 #include "base/log.h"
@@ -20,6 +21,7 @@ struct Item {
   ServedPtr resource;
   DocumentEdit document;
   std::string ns, name;
+  bool exists = false;  // and lacks some of its policy
 };
 
 Result<std::optional<Item>> parseItem(Registry& registry, const std::string& json) {
@@ -34,15 +36,19 @@ Result<std::optional<Item>> parseItem(Registry& registry, const std::string& jso
   item.ns = document->root["metadata"]["namespace"].str();
   item.name = document->root["metadata"]["name"].str();
   item.document = std::move(document);
-  if (registry.store().get(item.resource->keyOf(item.ns, item.name))) return std::optional<Item>();
+  if (store::RecordPtr record = registry.store().get(item.resource->keyOf(item.ns, item.name))) {
+    if (item.resource->info->group != "rbac.authorization.k8s.io") return std::optional<Item>();
+    // Almost always there is nothing to add: looked at without a write.
+    auto live = TRY(storedObject(record, *item.resource));
+    codec::Arena arena;
+    Value tree = live->root().clone(arena);
+    if (!addMissingPolicy(tree, item.document->root, arena)) return std::optional<Item>();
+    item.exists = true;
+  }
   return std::optional<Item>(std::move(item));
 }
 
-Status createItem(Registry& registry, const Item& item) {
-  ExpectedKind kind = expectedKind(*item.resource);
-  std::vector<std::string> unknown, warnings;
-  TRY(conformObject(item.document->root, kind, item.document->arena, unknown));
-  defaultObject(item.document->root, kind, item.document->arena);
+WriteCall callFor(const Item& item, std::vector<std::string>& warnings) {
   WriteCall call;
   call.user = &serverUser();
   call.resource = item.resource;
@@ -51,7 +57,26 @@ Status createItem(Registry& registry, const Item& item) {
   call.tracked = false;
   call.warnings = &warnings;
   call.admit = false;
-  auto created = registry.create(call, item.document);
+  return call;
+}
+
+Status reconcileItem(Registry& registry, const Item& item) {
+  std::vector<std::string> warnings;
+  auto updated = registry.update(callFor(item, warnings), {.patch = true}, [&](const Value* live, codec::Arena& arena) -> Result<Value> {
+    Value tree = live->clone(arena);
+    addMissingPolicy(tree, item.document->root, arena);
+    return tree;
+  });
+  if (!updated.ok()) return std::move(updated).error().wrap(concat("bootstrap ", item.resource->info->plural, ' ', item.name));
+  return okStatus();
+}
+
+Status createItem(Registry& registry, const Item& item) {
+  ExpectedKind kind = expectedKind(*item.resource);
+  std::vector<std::string> unknown, warnings;
+  TRY(conformObject(item.document->root, kind, item.document->arena, unknown));
+  defaultObject(item.document->root, kind, item.document->arena);
+  auto created = registry.create(callFor(item, warnings), item.document);
   if (created.ok() || created.failedWith(Reason::AlreadyExists)) return okStatus();
   return std::move(created).error().wrap(concat("bootstrap ", item.resource->info->plural, ' ', item.name));
 }
@@ -70,7 +95,7 @@ Status createBootstrapObjects(Registry& registry, const std::vector<std::string>
   std::optional<Error> first;
   for (const Item& item : missing) {
     workers->submit([&registry, &item, &mutex, &first] {
-      Status created = createItem(registry, item);
+      Status created = item.exists ? reconcileItem(registry, item) : createItem(registry, item);
       if (created.ok()) return;
       std::lock_guard lock(mutex);
       if (!first) first = created.error();

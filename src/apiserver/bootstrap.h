@@ -7,7 +7,7 @@
 
 namespace skiff::apiserver {
 
-// Creates those that are absent; what exists is left as it is. One sync for all of them.
+// Creates those that are absent; what exists is left as it is, but that roles and bindings get what they lack. Few syncs for all.
 Status createBootstrapObjects(Registry& registry, const std::vector<std::string>& objects);
 
 }  // namespace skiff::apiserver

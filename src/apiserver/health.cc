@@ -11,8 +11,9 @@ namespace {
 using codec::Value;
 
 constexpr std::string_view kEndpoints[] = {"/healthz", "/livez", "/readyz"};
+constexpr std::string_view kKeyServices = "kms-providers";
 // "shutdown" fails while the server stops, so that load balancers look elsewhere; only readiness asks it.
-constexpr std::string_view kChecks[] = {"ping", "log", "etcd", "shutdown"};
+constexpr std::string_view kChecks[] = {"ping", "log", "etcd", kKeyServices, "shutdown"};
 
 std::string_view endpointOf(std::string_view path) {
   for (std::string_view endpoint : kEndpoints)
@@ -20,17 +21,23 @@ std::string_view endpointOf(std::string_view path) {
   return {};
 }
 
-std::vector<std::string_view> checksOf(std::string_view endpoint) {
-  std::vector<std::string_view> checks(std::begin(kChecks), std::end(kChecks));
-  if (endpoint != "/readyz") checks.pop_back();
-  return checks;
-}
-
 }  // namespace
 
 bool isHealthPath(std::string_view path) { return !endpointOf(path).empty(); }
 
+std::vector<std::string_view> Health::checksOf(std::string_view endpoint) const {
+  std::vector<std::string_view> checks;
+  for (std::string_view check : kChecks) {
+    if (check == "shutdown" && endpoint != "/readyz") continue;
+    // A server that cannot reach its keys is not helped by a restart, which is what a failing /livez asks for.
+    if (check == kKeyServices && (!keyServices_ || endpoint == "/livez")) continue;
+    checks.push_back(check);
+  }
+  return checks;
+}
+
 bool Health::passes(std::string_view check, bool storeAnswers) const {
+  if (check == kKeyServices) return keyServices_().ok();
   if (check == "shutdown") return !stopping_;
   if (check == "etcd") return storeAnswers;
   return true;  // the embedded store is in this process: when it is broken, its writes say so
@@ -64,7 +71,7 @@ void Health::serve(Exchange& exchange, bool storeAnswers) {
   exchange.text(200, concat(report, name, " check passed\n"));
 }
 
-std::vector<std::string> Health::paths() {
+std::vector<std::string> Health::paths() const {
   std::vector<std::string> out;
   for (std::string_view endpoint : kEndpoints) {
     out.emplace_back(endpoint);

@@ -1,6 +1,7 @@
 // /healthz, /livez and /readyz with their single checks, /version, and the index of paths.
 #pragma once
 #include <atomic>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,15 +15,18 @@ bool isHealthPath(std::string_view path);
 
 class Health {
  public:
-  explicit Health(const store::Store& store) : store_(store) {}
+  // `keyServices`: of encryption at rest; empty when there is none.
+  Health(const store::Store& store, std::function<Status()> keyServices) : store_(store), keyServices_(std::move(keyServices)) {}
   // `storeAnswers`: asked just now, where it is another process.
   void serve(Exchange& exchange, bool storeAnswers = true);
   void stopping() { stopping_ = true; }
-  static std::vector<std::string> paths();
+  std::vector<std::string> paths() const;
 
  private:
   bool passes(std::string_view check, bool storeAnswers) const;
+  std::vector<std::string_view> checksOf(std::string_view endpoint) const;
   const store::Store& store_;
+  std::function<Status()> keyServices_;
   std::atomic<bool> stopping_ = false;
 };
 

@@ -41,19 +41,30 @@ enum class Decision { Allow, Deny, NoOpinion };
 struct Verdict {
   Decision decision = Decision::NoOpinion;
   std::string reason;
+  std::string error = {};  // why somebody who should have been asked was not: without a permission, the request fails for it
 };
 
 class Authenticator {
  public:
   virtual ~Authenticator() = default;
+  // Reads its configuration; before the first request.
+  virtual Status start() { return okStatus(); }
+  virtual void stop() {}  // no more waiting for others
   // nullopt: no credentials of a known kind (anonymous or 401, by the chain's end). An Error: wrong credentials (401).
+  // May block: others are asked about tokens.
   virtual Result<std::optional<UserInfo>> authenticate(const net::Request& request) = 0;
+  // The same if it is known without asking anybody; nullopt: authenticate() would wait, and belongs on a worker.
+  virtual std::optional<Result<std::optional<UserInfo>>> tryAuthenticate(const net::Request& request) { return authenticate(request); }
 };
 
 class Authorizer {
  public:
   virtual ~Authorizer() = default;
-  virtual Verdict authorize(const UserInfo& user, const RequestInfo& request) = 0;
+  virtual Status start() { return okStatus(); }
+  virtual void stop() {}
+  virtual Verdict authorize(const UserInfo& user, const RequestInfo& request) = 0;  // may block: webhooks
+  // The verdict if it is known without asking anybody; nullopt: authorize() would wait, and belongs on a worker.
+  virtual std::optional<Verdict> tryAuthorize(const UserInfo& user, const RequestInfo& request) { return authorize(user, request); }
 };
 
 enum class Operation { Create, Update, Delete, Connect };

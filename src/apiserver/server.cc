@@ -1,6 +1,5 @@
 #include "apiserver/server.h"
 
-#include "api/scalars.h"
 #include "apiserver/aggregation/aggregator.h"
 #include "apiserver/aggregation/authentication_config.h"
 #include "apiserver/bootstrap.h"
@@ -39,6 +38,9 @@ constexpr size_t kMaxWriters = 128;
 constexpr size_t kMaxQueuedWrites = 2000;
 // Reads and watches of custom resources that wait for conversion webhooks: a stuck one starves only these.
 constexpr size_t kMaxConversions = 64;
+// Requests of users and for permissions that only others know (issuers of tokens, webhooks): a stuck one starves only these.
+constexpr size_t kMaxAskers = 64;
+constexpr size_t kMaxQueuedAskers = 1000;
 
 class Server final : public ApiServer, public net::Handler {
  public:
@@ -47,10 +49,11 @@ class Server final : public ApiServer, public net::Handler {
         store_(std::move(store)),
         resources_(options_.runtimeConfig),
         reader_(*store_, resources_),
+        askers_(rt::Executor::create({.name = "asker", .maxThreads = kMaxAskers, .maxQueue = kMaxQueuedAskers})),
         authenticator_(makeAuthenticator(options_.security, reader_)),
         authorizer_(makeAuthorizer(options_.security, reader_)),
         admission_(withDynamicAdmission(makeAdmission(options_.security, reader_, *authorizer_), reader_, *authorizer_)),
-        strategies_(makeStrategies(options_.security, reader_)),
+        strategies_(makeStrategies(options_.security, reader_, *authorizer_)),
         registry_({store_.get(), &resources_, strategies_.get(), &admission_, &reader_, options_.clock}),
         writers_(rt::Executor::create({.name = "writer", .maxThreads = kMaxWriters, .maxQueue = kMaxQueuedWrites})),
         converters_(rt::Executor::create({.name = "converter", .maxThreads = kMaxConversions, .maxQueue = kMaxQueuedWrites})),
@@ -63,7 +66,7 @@ class Server final : public ApiServer, public net::Handler {
         filters_(*authenticator_, *authorizer_, options_.security.anonymousHealth),
         discovery_(resources_, aggregator_.table(), concat(options_.advertiseAddress, ':', options_.port)),
         openApi_(resources_, aggregator_, *writers_),
-        health_(*store_),
+        health_(*store_, options_.keyServices),
         fresh_(*store_),
         serviceClaims_(registry_, options_.security.nodePortFirst, options_.security.nodePortLast),
         endpointLeases_(registry_, {options_.advertiseAddress, options_.port, serverIdentity()}),
@@ -84,6 +87,8 @@ class Server final : public ApiServer, public net::Handler {
   ~Server() override { stop(); }
 
   Status start() {
+    TRY(authenticator_->start());
+    TRY(authorizer_->start());
     auto objects = bootstrapObjects(options_.security, options_.advertiseAddress, options_.port);
     TRY(createBootstrapObjects(registry_, objects));
     TRY(publishSelf(registry_, options_.advertiseAddress, options_.port, objects));
@@ -103,6 +108,9 @@ class Server final : public ApiServer, public net::Handler {
   void stop() override {
     if (stopped_.exchange(true)) return;
     health_.stopping();
+    authenticator_->stop();
+    authorizer_->stop();
+    askers_->stop();
     flow_.stop();
     endpointLeases_.stop();
     serviceClaims_.stop();
@@ -128,28 +136,7 @@ class Server final : public ApiServer, public net::Handler {
       flow_.leave(*self, now);
       metrics_.end(*self, status, now - self->started);
     };
-    Status known = identify(*exchange);
-    if (!known.ok()) return refuse(*exchange, known.error());
-    switch (flow_.enter(*exchange)) {
-      case flow::FlowControl::Entry::Seated: return serve(std::move(exchange));
-      case flow::FlowControl::Entry::Refused: return flow::respondTooMany(*exchange);
-      case flow::FlowControl::Entry::MustWait: break;
-    }
-    bool waits = flow_.park(*exchange, [this, exchange](flow::Outcome outcome) {
-      outcome == flow::Outcome::Seated ? serve(exchange) : flow::respondTooMany(*exchange);
-    });
-    if (!waits) flow::respondTooMany(*exchange);
-  }
-
-  // What comes once the request has its seat: on the caller's thread, or a worker's if it had to wait.
-  void serve(ExchangePtr exchange) {
-    Status allowed = filters_.authorize(*exchange);
-    if (!allowed.ok()) return refuse(*exchange, allowed.error());
-    if (aggregator_.serve(exchange)) return;
-    if (exchange->info.isResource) return rest_.serve(std::move(exchange));
-    if (isHealthPath(exchange->request().path))
-      return fresh_.probe([this, exchange](bool storeAnswers) { health_.serve(*exchange, storeAnswers); });
-    if (!openApi_.serve(exchange)) serveOther(*exchange);
+    identify(exchange);
   }
 
   // Before anybody is known: of the request only its size.
@@ -178,18 +165,46 @@ class Server final : public ApiServer, public net::Handler {
     return options;
   }
 
-  Status identify(Exchange& exchange) {
-    TRY(filters_.authenticate(exchange));
-    TRY(filters_.impersonate(exchange));
-    return checkTimeout(exchange);
+  // Who asks, a seat, and then may they: at once where that is known, on a worker where others must be asked.
+  void identify(const ExchangePtr& exchange) {
+    auto known = filters_.identify(*exchange, Waiting::Never);
+    if (known) return identified(exchange, *known);
+    askOthers(exchange, [this, exchange] { identified(exchange, *filters_.identify(*exchange, Waiting::Allowed)); });
   }
 
-  static Status checkTimeout(const Exchange& exchange) {
-    std::string_view text = exchange.query.get("timeout");
-    if (text.empty() || exchange.info.verb == "watch") return okStatus();
-    if (!api::parseDuration(text))
-      return badRequest(concat("invalid timeout specified in the request URL - time: invalid duration ", quoted(text)));
-    return okStatus();
+  void identified(const ExchangePtr& exchange, const Status& known) {
+    if (!known.ok()) return refuse(*exchange, known.error());
+    switch (flow_.enter(*exchange)) {
+      case flow::FlowControl::Entry::Seated: return authorize(exchange);
+      case flow::FlowControl::Entry::Refused: return flow::respondTooMany(*exchange);
+      case flow::FlowControl::Entry::MustWait: break;
+    }
+    bool waits = flow_.park(*exchange, [this, exchange](flow::Outcome outcome) {
+      outcome == flow::Outcome::Seated ? authorize(exchange) : flow::respondTooMany(*exchange);
+    });
+    if (!waits) flow::respondTooMany(*exchange);
+  }
+
+  // What comes once the request has its seat: on the caller's thread, or a worker's if it had to wait.
+  void authorize(const ExchangePtr& exchange) {
+    auto allowed = filters_.authorize(*exchange, Waiting::Never);
+    if (allowed) return authorized(exchange, *allowed);
+    askOthers(exchange, [this, exchange] { authorized(exchange, *filters_.authorize(*exchange, Waiting::Allowed)); });
+  }
+
+  void authorized(const ExchangePtr& exchange, const Status& allowed) {
+    if (!allowed.ok()) return refuse(*exchange, allowed.error());
+    if (aggregator_.serve(exchange)) return;
+    if (exchange->info.isResource) return rest_.serve(exchange);
+    if (isHealthPath(exchange->request().path))
+      return fresh_.probe([this, exchange](bool storeAnswers) { health_.serve(*exchange, storeAnswers); });
+    if (!openApi_.serve(exchange)) serveOther(*exchange);
+  }
+
+  void askOthers(const ExchangePtr& exchange, UniqueFunction<void()> task) {
+    if (askers_->submit(std::move(task))) return;
+    exchange->fail(Error(Reason::TooManyRequests, "too many requests wait for authentication and authorization webhooks, please try again later",
+                         ErrorDetails{.retryAfterSeconds = 1}));
   }
 
   // A refusal before the endpoint is known is written as the client asks, where that is possible.
@@ -227,7 +242,7 @@ class Server final : public ApiServer, public net::Handler {
     std::vector<std::string> paths{"/.well-known/openid-configuration", "/metrics", "/metrics/slis", "/openapi/v2", "/openapi/v3",
                                    "/openapi/v3/", "/openid/v1/jwks", "/version", "/flagz", "/statusz"};
     for (auto& path : discovery_.paths()) paths.push_back(std::move(path));
-    for (auto& path : Health::paths()) paths.push_back(std::move(path));
+    for (auto& path : health_.paths()) paths.push_back(std::move(path));
     std::ranges::sort(paths);
     codec::Arena arena;
     codec::Value list = codec::Value::list();
@@ -244,13 +259,17 @@ class Server final : public ApiServer, public net::Handler {
       list.push(arena, codec::Value::string(text));
       return list;
     };
-    std::string keys = concat("https://", options_.advertiseAddress, ':', options_.port, "/openid/v1/jwks");
+    std::string keys = options_.security.serviceAccountJwksUri;
+    if (keys.empty()) keys = concat("https://", options_.advertiseAddress, ':', options_.port, "/openid/v1/jwks");
+    codec::Value algorithms = codec::Value::list();
+    for (const std::string& algorithm : pki::jwtAlgorithms(options_.security.serviceAccountKeys))
+      algorithms.push(arena, codec::Value::text(arena, algorithm));
     codec::Value out = codec::Value::map();
     out.set(arena, "issuer", codec::Value::string(options_.security.serviceAccountIssuer));
     out.set(arena, "jwks_uri", codec::Value::string(keys));
     out.set(arena, "response_types_supported", listOf("id_token"));
     out.set(arena, "subject_types_supported", listOf("public"));
-    out.set(arena, "id_token_signing_alg_values_supported", listOf("RS256"));
+    out.set(arena, "id_token_signing_alg_values_supported", algorithms);
     exchange.value(200, out, nullptr);
   }
 
@@ -271,6 +290,7 @@ class Server final : public ApiServer, public net::Handler {
   std::shared_ptr<store::Store> store_;
   Resources resources_;
   StoreReader reader_;
+  std::unique_ptr<rt::Executor> askers_;
   std::unique_ptr<Authenticator> authenticator_;
   std::unique_ptr<Authorizer> authorizer_;
   std::vector<std::unique_ptr<AdmissionPlugin>> admission_;

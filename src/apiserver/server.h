@@ -1,5 +1,6 @@
 // The API server: store + security + registry behind one HTTP handler.
 #pragma once
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,6 +24,7 @@ struct ApiServerOptions {
   std::string proxyClientCert, proxyClientKey;  // shown to aggregated API servers
   flow::FlowOptions flow;
   audit::AuditOptions audit;
+  std::function<Status()> keyServices;  // whether those of encryption at rest are well; empty when there are none
   const Clock* clock = &Clock::real();
 };
 

@@ -188,8 +188,8 @@ Result<std::optional<Written>> Registry::commitUpdate(const WriteCall& call, con
     if (!gone) return std::optional<Written>();
     return std::optional<Written>(Written{std::move(last), false, true});
   }
-  // Nothing has changed: no revision is spent, nobody is told.
-  if (bytes == record->value().view()) return std::optional<Written>(Written{live});
+  // Nothing has changed: no revision is spent, nobody is told. Unless the write is there to encrypt the object with a newer key.
+  if (bytes == record->value().view() && !(parts_.store->isStale(record->key()) && !call.dryRun)) return std::optional<Written>(Written{live});
   document = compacted(*document, resource);
   if (call.dryRun)
     return std::optional<Written>(Written{publish(std::move(document), record->modRevision(), resource)});

@@ -13,9 +13,11 @@ constexpr size_t kWindowEvents = 20000;
 
 namespace {
 
-Result<std::unique_ptr<store::Store>> openStoreOf(const ControlPlaneOptions& options) {
-  if (options.etcd.servers.empty()) return store::openStore({.directory = options.storeDir, .maxWindowEvents = kWindowEvents});
+Result<std::unique_ptr<store::Store>> openStoreOf(const ControlPlaneOptions& options, std::shared_ptr<store::Transformer> transformer) {
+  if (options.etcd.servers.empty())
+    return store::openStore({.directory = options.storeDir, .maxWindowEvents = kWindowEvents, .transformer = std::move(transformer)});
   store::EtcdOptions etcd = options.etcd;
+  etcd.transformer = std::move(transformer);
   etcd.maxWindowEvents = kWindowEvents;
   return store::openEtcdStore(std::move(etcd));
 }
@@ -50,7 +52,13 @@ Result<std::unique_ptr<ControlPlane>> ControlPlane::start(ControlPlaneOptions op
   auto plane = std::make_unique<ControlPlane>();
   auto clientCas = options.api.security.clientCaPem + options.api.security.requestHeaderCaPem;
   auto tls = TRY(net::TlsContext::server({.keyPair = options.serving, .clientCaPem = clientCas}));
-  plane->store_ = TRY(openStoreOf(options));
+  std::shared_ptr<apiserver::encryption::EncryptionAtRest> encryption;
+  if (!options.encryption.configFile.empty()) {
+    if (!options.etcd.servers.empty()) options.encryption.prefix = options.etcd.prefix;
+    encryption = TRY(apiserver::encryption::EncryptionAtRest::create(options.encryption));
+    options.api.keyServices = [encryption] { return encryption->healthy(); };
+  }
+  plane->store_ = TRY(openStoreOf(options, encryption));
   options.api.port = options.port;
   options.api.advertiseAddress = options.advertiseAddress;
   plane->api_ = TRY(apiserver::ApiServer::create(options.api, plane->store_));

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "apiserver/encryption/encryption_at_rest.h"
 #include "apiserver/server.h"
 #include "base/result.h"
 #include "cmd/cluster_pki.h"
@@ -20,6 +21,7 @@ struct ControlPlaneOptions {
   std::string advertiseAddress;  // default: the primary address
   int port = 6443;
   net::KeyPair serving;
+  apiserver::encryption::EncryptionAtRest::Options encryption;  // without a file: none
   apiserver::ApiServerOptions api;
 };
 

@@ -6,8 +6,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <fstream>
-#include <sstream>
 
 #include "base/strings.h"
 
@@ -17,14 +15,6 @@ Error failure(std::string_view what, const std::string& path) {
   return internalError(concat(what, " ", path, ": ", std::string_view(std::strerror(errno))));
 }
 }  // namespace
-
-Result<std::string> readFile(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return Error(Reason::NotFound, concat("cannot read ", path, ": ", std::string_view(std::strerror(errno))));
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
 
 Status writeFile(const std::string& path, std::string_view text, unsigned mode) {
   std::string fresh = path + ".new";

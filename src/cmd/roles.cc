@@ -14,6 +14,7 @@
 #include "cmd/files.h"
 #include "cmd/host.h"
 #include "cmd/instance.h"
+#include "cmd/security_flags.h"
 #include "controllers/controllers.h"
 #include "dns/dns.h"
 #include "kubelet/kubelet.h"
@@ -182,7 +183,7 @@ Status completeFromPki(const std::string& dataDir, ControlPlaneOptions& plane) {
 }
 
 struct ApiServerFiles {
-  std::string cert, key, clientCa, requestHeaderCa, saKey, kubeletCa, kubeletCert, kubeletKey, proxyCert, proxyKey;
+  std::string cert, key, clientCa, requestHeaderCa, kubeletCa, kubeletCert, kubeletKey, proxyCert, proxyKey;
   Status read(ControlPlaneOptions& plane) const {
     TRY(readInto(cert, plane.serving.certificatePem));
     TRY(readInto(key, plane.serving.keyPem));
@@ -192,11 +193,7 @@ struct ApiServerFiles {
     TRY(readInto(proxyKey, plane.api.proxyClientKey));
     TRY(readInto(kubeletCa, plane.api.kubeletCaPem));
     TRY(readInto(kubeletCert, plane.api.kubeletClientCert));
-    TRY(readInto(kubeletKey, plane.api.kubeletClientKey));
-    if (saKey.empty()) return okStatus();
-    auto pem = TRY(readFile(saKey));
-    plane.api.security.serviceAccountKeys.push_back(TRY(pki::jwtKeyFromPem(pem)));
-    return okStatus();
+    return readInto(kubeletKey, plane.api.kubeletClientKey);
   }
 };
 
@@ -221,18 +218,15 @@ int runApiServer(const Args& args) {
       .list("requestheader-allowed-names", &security.requestHeaderAllowedNames, "common names of front proxies; default: any")
       .text("proxy-client-cert-file", &files.proxyCert, "certificate shown to aggregated API servers")
       .text("proxy-client-key-file", &files.proxyKey, "its key")
-      .text("service-account-signing-key-file", &files.saKey, "key that signs service-account tokens")
-      .text("service-account-issuer", &security.serviceAccountIssuer, "issuer of service-account tokens")
-      .text("token-auth-file", &security.tokenFile, "static tokens")
-      .boolean("anonymous-auth", &security.anonymous, "requests without credentials are those of system:anonymous")
       .text("service-cluster-ip-range", &security.serviceCidr, "addresses of services")
-      .list("authorization-mode", &security.authorizationModes, "Node, RBAC, AlwaysAllow, AlwaysDeny")
       .text("kubelet-certificate-authority", &files.kubeletCa, "CA of the kubelets")
       .text("kubelet-client-certificate", &files.kubeletCert, "certificate shown to kubelets")
       .text("kubelet-client-key", &files.kubeletKey, "its key")
       .list("runtime-config", &plane.api.runtimeConfig, "API versions on or off: group/version=true");
   addFairnessFlags(common.flags, plane.api.flow);
   etcd.add(common.flags);
+  SecurityFlags securityFlags;
+  securityFlags.addTo(common.flags, security, plane.encryption);
   if (auto code = common.parse(args, "apiserver")) return *code;
   blockStopSignals();
   plane.storeDir = dataDir + "/store";
@@ -240,6 +234,7 @@ int runApiServer(const Args& args) {
   auto etcdOptions = etcd.options();
   if (!etcdOptions.ok()) return fail(etcdOptions.error().message());
   plane.etcd = *std::move(etcdOptions);
+  if (auto read = securityFlags.complete(security); !read.ok()) return fail(read.error().message());
   auto lock = InstanceLock::acquire(dataDir);
   if (!lock.ok()) return fail(lock.error().message());
   if (auto filled = completeFromPki(dataDir, plane); !filled.ok()) return fail(filled.error().message());

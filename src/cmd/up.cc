@@ -16,6 +16,7 @@
 #include "cmd/host.h"
 #include "cmd/inprocess_transport.h"
 #include "cmd/instance.h"
+#include "cmd/security_flags.h"
 #include "controllers/controllers.h"
 #include "dns/dns.h"
 #include "kubelet/kubelet.h"
@@ -69,8 +70,9 @@ Status Cluster::startControlPlane(const UpOptions& options) {
   plane.advertiseAddress = options.nodeIp;
   auto kubeletClient = TRY(pki_->clientCertificate("apiserver-kubelet-client",
                                                    {"kube-apiserver-kubelet-client", {"system:masters"}}));
+  plane.api.security = options.security;
+  plane.encryption = options.encryption;
   plane.api.security.serviceCidr = options.serviceCidr;
-  plane.api.security.tokenFile = options.tokenFile;
   plane.api.runtimeConfig = options.runtimeConfig;
   plane.api.kubeletCaPem = pki_->ca().certificatePem;
   plane.api.kubeletClientCert = kubeletClient.certificatePem;
@@ -160,6 +162,7 @@ Status checkNodeNeeds(const UpOptions& options) {
 
 Result<UpOptions> parseUp(const Args& args, bool* help) {
   UpOptions options;
+  options.security.authentication.bootstrapTokens = true;
   std::string logLevel = "info";
   Flags flags;
   flags.text("data-dir", &options.dataDir, "where the cluster's state lives")
@@ -175,12 +178,14 @@ Result<UpOptions> parseUp(const Args& args, bool* help) {
       .text("pod-manifest-path", &options.staticPodPath, "directory of static pods")
       .text("eviction-hard", &options.evictionHard, "thresholds below which pods are evicted")
       .integer("dns-port", &options.dnsPort, "port of cluster DNS on the node's address")
-      .text("token-auth-file", &options.tokenFile, "static tokens: token,user,uid,\"group1,group2\"")
       .list("runtime-config", &options.runtimeConfig, "API versions on or off: group/version=true")
       .text("log-level", &logLevel, "debug, info, warn or error")
       .boolean("help", help, "this text", 'h');
   options.etcd.add(flags);
+  SecurityFlags securityFlags;
+  securityFlags.addTo(flags, options.security, options.encryption);
   auto rest = TRY(flags.parse(args));
+  TRY(securityFlags.complete(options.security));
   if (*help) std::printf("Usage: skiff up [flags]\n\n%s", flags.usage().c_str());
   if (!rest.empty()) return badRequest(concat("unexpected argument ", skiff::quoted(rest[0])));
   if (logLevel == "debug") log::setLevel(log::Level::Debug);

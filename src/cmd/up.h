@@ -27,7 +27,8 @@ struct UpOptions {
   int dnsPort = 10053;
   std::string staticPodPath;
   std::string evictionHard{kubelet::kDefaultEvictionHard};
-  std::string tokenFile;     // static tokens, as upstream's --token-auth-file
+  apiserver::SecurityOptions security;
+  apiserver::encryption::EncryptionAtRest::Options encryption;
   std::vector<std::string> runtimeConfig;
   EtcdFlags etcd;
 };

@@ -37,6 +37,7 @@ std::span<const RegistryEntry> registry() {
       {"ephemeral-volume-controller", createEphemeralVolumeController},
       {"service-cidr-controller", createServiceCidrController},
       {"horizontal-pod-autoscaler-controller", createHorizontalPodAutoscaler},
+      {"storage-version-migrator-controller", createStorageVersionMigrator},
   };
   return kControllers;
 }

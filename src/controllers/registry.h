@@ -50,5 +50,6 @@ std::unique_ptr<Controller> createPersistentVolumeBinder(Context&);
 std::unique_ptr<Controller> createEphemeralVolumeController(Context&);
 std::unique_ptr<Controller> createServiceCidrController(Context&);
 std::unique_ptr<Controller> createHorizontalPodAutoscaler(Context&);
+std::unique_ptr<Controller> createStorageVersionMigrator(Context&);
 
 }  // namespace skiff::controllers

@@ -28,6 +28,8 @@ class Disk {
   // the caller repairs those keys with a later batch. Each key occurs at most once. One caller at a time.
   virtual Status apply(std::span<const DiskChange> changes, Revision revision) = 0;
   virtual uint64_t bytes() const = 0;
+  // Whether the key would be written otherwise now than it was, though its value is the same (encryption). Any thread.
+  virtual bool isStale([[maybe_unused]] std::string_view key) const { return false; }
 };
 
 }  // namespace skiff::store

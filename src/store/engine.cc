@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "store/engine_impl.h"
+#include "store/sealed_disk.h"
 
 namespace skiff::store {
 namespace {
@@ -38,6 +39,7 @@ Result<std::unique_ptr<Store>> openStore(EngineOptions options) {
   if (!options.inMemory) {
     lock = TRY(DirectoryLock::acquire(options.directory));
     disk = TRY(LmdbDisk::open(options.directory, options.sync));
+    if (options.transformer) disk = std::make_unique<SealedDisk>(std::move(disk), options.transformer);
   }
   auto engine = TRY(Engine::create(std::move(options), std::move(disk), std::move(lock)));
   return std::unique_ptr<Store>(std::move(engine));

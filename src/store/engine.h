@@ -4,6 +4,7 @@
 #include <string>
 
 #include "store/store.h"
+#include "store/transformer.h"
 
 namespace skiff::store {
 
@@ -14,6 +15,7 @@ struct EngineOptions {
   size_t maxWindowEvents = 200000;        // and at most this many events in memory
   size_t maxWindowBytes = 256 << 20;      // of values that only history keeps
   bool sync = true;                       // false only for tests
+  std::shared_ptr<Transformer> transformer;  // of values on their way to the disk and back; null: none
   bool inMemory = false;                  // no directory at all: tests and fixtures
 };
 

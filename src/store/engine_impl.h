@@ -42,6 +42,7 @@ class Engine final : public Store {
   Result<std::unique_ptr<Watcher>> watch(std::string_view prefix, Revision after) override {
     return keys_.watch(prefix, after);
   }
+  bool isStale(std::string_view key) const override { return disk_ && disk_->isStale(key); }
   Stats stats() const override;
 
   // Expires and compacts what is due by the clock; the housekeeper calls it. Returns when it is needed again.
@@ -81,7 +82,7 @@ class Engine final : public Store {
 
   const EngineOptions options_;
   DirectoryLock lock_;
-  std::unique_ptr<Disk> disk_;       // used by the committer only, as is doubtful_
+  std::unique_ptr<Disk> disk_;       // used by the committer only (but for isStale), as is doubtful_
   std::set<std::string> doubtful_;   // keys of failed batches: their state on disk is unknown
 
   std::mutex houseMutex_;            // one keepHouse at a time; taken before all others

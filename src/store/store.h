@@ -145,6 +145,9 @@ class Store {
   using Listener = UniqueFunction<void(std::span<const EventPtr>)>;
   virtual void onChanges(Listener) {}
 
+  // Whether what is kept of the key is encrypted otherwise than it would be now: to write the same value is no waste then.
+  virtual bool isStale([[maybe_unused]] std::string_view key) const { return false; }
+
   struct Stats {
     uint64_t commits = 0, syncs = 0;
     uint64_t diskBytes = 0;

@@ -7,8 +7,6 @@ namespace skiff::apiserver {
 namespace {
 
 constexpr milliseconds kConnectTimeout{5000};
-// Clusters have a handful of aggregated servers with a few endpoints each; a churn of addresses must not collect clients.
-constexpr size_t kMaxClients = 128;
 
 // The keys of extra information are any text; in a header's name all but letters, digits and some marks is escaped.
 std::string headerKey(std::string_view key) {
@@ -43,32 +41,16 @@ void tellUser(net::Request& request, const UserInfo& user) {
 
 Result<std::shared_ptr<net::HttpClient>> RemoteServers::clientFor(const ApiService& service, Use use) {
   auto address = TRY(extension::resolveService(cluster_, service.serviceNamespace, service.serviceName, service.port));
-  std::string key = concat(address.host, ":", address.port, "/", serverNameOf(service), "/", use == Use::Upgrades, "/",
-                           service.insecureSkipTlsVerify, "/", service.caBundle);
-  {
-    std::lock_guard lock(mutex_);
-    if (auto found = clients_.find(key); found != clients_.end()) return found->second;
-  }
-  net::TlsContext::Client tls;
-  tls.insecureSkipVerify = service.insecureSkipTlsVerify;
-  if (!service.caBundle.empty()) {
-    auto pem = base64Decode(service.caBundle);
-    if (!pem) return badRequest("invalid caBundle");
-    tls.caPem = *pem;
-  }
-  tls.keyPair = {options_.proxyClientCert, options_.proxyClientKey};
-  if (use == Use::Upgrades) tls.alpn = {"http/1.1"};
-  net::HttpClient::Options options;
-  options.endpoint.host = address.host;
-  options.endpoint.port = address.port;
-  options.endpoint.serverName = serverNameOf(service);
-  options.endpoint.tls = TRY(net::TlsContext::client(std::move(tls)));
-  options.connectTimeout = kConnectTimeout;
-  options.forceHttp1 = use == Use::Upgrades;
-  std::shared_ptr<net::HttpClient> client = net::HttpClient::create(std::move(options));
-  std::lock_guard lock(mutex_);
-  if (clients_.size() >= kMaxClients) clients_.clear();
-  return clients_.emplace(std::move(key), std::move(client)).first->second;
+  HttpClients::Target target;
+  target.endpoint.host = address.host;
+  target.endpoint.port = address.port;
+  target.endpoint.serverName = serverNameOf(service);
+  target.caPem = TRY(decodeCaBundle(service.caBundle));
+  target.keyPair = {options_.proxyClientCert, options_.proxyClientKey};
+  target.insecureSkipVerify = service.insecureSkipTlsVerify;
+  target.forceHttp1 = use == Use::Upgrades;
+  target.connectTimeout = kConnectTimeout;
+  return clients_.clientFor(target);
 }
 
 Result<net::Response> RemoteServers::get(const ApiService& service, std::string_view path, std::string_view accept,

@@ -1,12 +1,11 @@
 // Connections to aggregated API servers: over TLS to a ready endpoint of the service, with the front proxy's certificate. They
 // are kept and shared. Thread safe; calls block.
 #pragma once
-#include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "apiserver/aggregation/api_service.h"
+#include "apiserver/http_clients.h"
 #include "apiserver/request.h"
 #include "base/clock.h"
 #include "base/result.h"
@@ -19,7 +18,7 @@ class RemoteServers {
   struct Options {
     std::string proxyClientCert, proxyClientKey;  // PEM; empty: none is shown
   };
-  RemoteServers(Options options, const ClusterReader& cluster) : options_(std::move(options)), cluster_(cluster) {}
+  RemoteServers(Options options, const ClusterReader& cluster) : options_(std::move(options)), cluster_(cluster), clients_(kMaxClients) {}
 
   enum class Use { Requests, Upgrades };  // upgrades exist on HTTP/1.1 only
   Result<std::shared_ptr<net::HttpClient>> clientFor(const ApiService& service, Use use);
@@ -28,10 +27,10 @@ class RemoteServers {
                             std::string_view etag = {});
 
  private:
+  static constexpr size_t kMaxClients = 128;  // clusters have a handful of aggregated servers with a few endpoints each
   Options options_;
   const ClusterReader& cluster_;
-  std::mutex mutex_;  // guards clients_
-  std::map<std::string, std::shared_ptr<net::HttpClient>> clients_;
+  HttpClients clients_;
 };
 
 // "metrics-server.kube-system.svc": the name in the server's certificate.

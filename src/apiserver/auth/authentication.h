@@ -1,6 +1,7 @@
 // What the reviews need of the server's authenticator and authorizer beyond the common interfaces.
 #pragma once
 #include "apiserver/auth/rbac_rules.h"
+#include "apiserver/auth/token_authenticator.h"
 #include "apiserver/request.h"
 
 namespace skiff::apiserver {
@@ -9,19 +10,20 @@ namespace skiff::apiserver {
 class TokenReviewer {
  public:
   virtual ~TokenReviewer() = default;
-  struct Reviewed {
-    UserInfo user;
-    std::vector<std::string> audiences;  // those asked for (the server's own if none) that the token is meant for
-  };
-  virtual Result<Reviewed> reviewToken(const std::string& token,
-                                       const std::vector<std::string>& audiences) = 0;
+  // `audiences`: for whom it may be meant; none: this server. May block.
+  virtual Result<TokenIdentity> reviewToken(const std::string& token, const std::vector<std::string>& audiences) = 0;
 };
 
-// Implemented by what makeAuthorizer makes: the rules a user has in a namespace; false when there may be more.
+// The rules that a user has in a namespace, as far as they can be listed.
+struct KnownRules {
+  rbac::Rules rules;
+  std::string problem;  // why there may be more; empty: these are all
+};
+// Implemented by what makeAuthorizer makes.
 class RuleLister {
  public:
   virtual ~RuleLister() = default;
-  virtual bool listRules(const UserInfo& user, std::string_view ns, rbac::Rules& rules) = 0;
+  virtual KnownRules listRules(const UserInfo& user, std::string_view ns) = 0;
 };
 
 }  // namespace skiff::apiserver

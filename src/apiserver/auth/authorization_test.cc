@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include "apiserver/auth/fake_cluster.h"
+#include "apiserver/auth/policy_reconcile.h"
 #include "apiserver/auth/rbac.h"
 #include "apiserver/security.h"
 
@@ -102,6 +103,25 @@ TEST_CASE("coverage of rules") {
   CHECK(missing[0].str() == R"({APIGroups:[""], Resources:["secrets"], Verbs:["get" "list"]})");
   CHECK(missing[1].str() == R"({APIGroups:[""], Resources:["pods"], Verbs:["list"]})");
   CHECK(rbac::uncovered(owned, {{.verbs = {"get"}, .apiGroups = {""}, .resources = {"x/scale"}}}).empty());
+}
+
+TEST_CASE("roles and bindings of the cluster get what they lack, and keep what was added") {
+  codec::Arena arena;
+  auto reconciled = [&](std::string_view live, std::string_view wanted) {
+    codec::Value tree = *codec::parseJson(live, arena);
+    bool changed = addMissingPolicy(tree, *codec::parseJson(wanted, arena), arena);
+    return changed ? codec::toJson(tree) : std::string();
+  };
+  constexpr std::string_view kWanted = R"({"metadata":{"name":"r","labels":{"a":"1"}},"rules":[{"verbs":["get","list"],"apiGroups":[""],"resources":["pods"]}]})";
+  CHECK(reconciled(R"({"metadata":{"name":"r","labels":{"a":"2"}},"rules":[{"verbs":["*"],"apiGroups":["*"],"resources":["*"]}]})", kWanted) == "");
+  CHECK(reconciled(R"({"metadata":{"name":"r"},"rules":[{"verbs":["get","delete"],"apiGroups":[""],"resources":["pods"]}]})", kWanted) ==
+        R"({"metadata":{"name":"r","labels":{"a":"1"}},"rules":[{"verbs":["get","delete"],"apiGroups":[""],"resources":["pods"]},)"
+        R"({"apiGroups":[""],"resources":["pods"],"verbs":["list"]}]})");
+  CHECK(reconciled(R"({"metadata":{"name":"r","annotations":{"rbac.authorization.kubernetes.io/autoupdate":"false"}}})", kWanted) == "");
+  constexpr std::string_view kBinding = R"({"roleRef":{"kind":"ClusterRole","name":"r"},"subjects":[{"kind":"User","name":"u"}]})";
+  CHECK(reconciled(kBinding, kBinding) == "");
+  CHECK(reconciled(R"({"roleRef":{"kind":"ClusterRole","name":"r"},"subjects":[{"kind":"Group","name":"u"}]})", kBinding) ==
+        R"({"roleRef":{"kind":"ClusterRole","name":"r"},"subjects":[{"kind":"Group","name":"u"},{"kind":"User","name":"u"}]})");
 }
 
 }  // namespace

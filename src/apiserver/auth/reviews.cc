@@ -49,6 +49,23 @@ UserInfo subjectOf(const Value& spec, const AdmissionRequest& request) {
   return user;
 }
 
+// A selector of an access review: as text, or as requirements, of which one that is not understood is left out: that asks for more.
+std::string selectorText(const Value& selector) {
+  if (std::string raw = selector["rawSelector"].str(); !raw.empty()) return raw;
+  std::vector<std::string> parts;
+  for (const Value& requirement : selector["requirements"].items()) {
+    std::string key = requirement["key"].str();
+    std::string_view op = requirement["operator"].asString();
+    std::vector<std::string> values = texts(requirement["values"]);
+    bool isIn = op == "In", isNotIn = op == "NotIn";
+    if (op == "Exists") parts.push_back(key);
+    if (op == "DoesNotExist") parts.push_back("!" + key);
+    if ((isIn || isNotIn) && values.size() == 1) parts.push_back(concat(key, isIn ? "=" : "!=", values[0]));
+    if ((isIn || isNotIn) && values.size() > 1) parts.push_back(concat(key, isIn ? " in (" : " notin (", join(values, ","), ")"));
+  }
+  return join(parts, ",");
+}
+
 RequestInfo attributesOf(const Value& spec) {
   RequestInfo info;
   if (const Value& paths = spec["nonResourceAttributes"]; paths.isMap()) {
@@ -65,8 +82,8 @@ RequestInfo attributesOf(const Value& spec) {
   info.subresource = attributes["subresource"].str();
   info.ns = attributes["namespace"].str();
   info.name = attributes["name"].str();
-  info.fieldSelector = attributes["fieldSelector"]["rawSelector"].str();
-  info.labelSelector = attributes["labelSelector"]["rawSelector"].str();
+  info.fieldSelector = selectorText(attributes["fieldSelector"]);
+  info.labelSelector = selectorText(attributes["labelSelector"]);
   return info;
 }
 
@@ -100,6 +117,7 @@ Status reviewSubjectAccess(Value& review, Arena& arena, const AdmissionRequest& 
   Value status = Value::map();
   status.set(arena, "allowed", Value::boolean(verdict.decision == Decision::Allow));
   if (verdict.decision == Decision::Deny) status.set(arena, "denied", Value::boolean(true));
+  if (!verdict.error.empty()) status.set(arena, "evaluationError", Value::text(arena, verdict.error));
   if (!verdict.reason.empty()) status.set(arena, "reason", Value::text(arena, verdict.reason));
   review.set(arena, "status", status);
   return okStatus();
@@ -122,15 +140,15 @@ Status reviewRules(Value& review, Arena& arena, const AdmissionRequest& request,
                    Authorizer& authorizer) {
   std::string_view ns = review["spec"]["namespace"].asString();
   if (ns.empty()) return badRequest("no namespace on request");
-  rbac::Rules rules;
-  auto* lister = dynamic_cast<RuleLister*>(&authorizer);
-  bool complete = lister != nullptr && lister->listRules(*request.user, ns, rules);
+  KnownRules known;
+  if (auto* lister = dynamic_cast<RuleLister*>(&authorizer)) known = lister->listRules(*request.user, ns);
   Value resources = Value::list(), paths = Value::list();
-  for (const rbac::Rule& rule : rules) {
+  for (const rbac::Rule& rule : known.rules) {
     (rule.nonResourceUrls.empty() ? resources : paths).push(arena, ruleValue(rule, arena));
   }
   Value status = Value::map();
-  status.set(arena, "incomplete", Value::boolean(!complete));
+  if (!known.problem.empty()) status.set(arena, "evaluationError", Value::text(arena, known.problem));
+  status.set(arena, "incomplete", Value::boolean(!known.problem.empty()));
   status.set(arena, "nonResourceRules", paths);
   status.set(arena, "resourceRules", resources);
   review.set(arena, "spec", Value::map());  // upstream does not send it back

@@ -120,16 +120,6 @@ std::string shownList(const std::vector<std::string>& items) {
   return concat("[", join(texts, " "), "]");
 }
 
-// The issuer of a token, read without trust: whose keys to try.
-std::string issuerOf(std::string_view token) {
-  auto parts = split(token, '.');
-  if (parts.size() != 3) return {};
-  auto payload = base64UrlDecode(parts[1]);
-  if (!payload) return {};
-  auto claims = codec::parseJsonDocument(*payload);
-  return claims.ok() ? claims.value()->root["iss"].str() : std::string();
-}
-
 }  // namespace
 
 std::string TokenClaims::json() const {
@@ -180,37 +170,53 @@ std::optional<TokenClaims> TokenClaims::parse(std::string_view json) {
   return claims;
 }
 
-std::vector<std::string> acceptedAudiences(const SecurityOptions& options) {
-  if (!options.apiAudiences.empty()) return options.apiAudiences;
-  return {options.serviceAccountIssuer};
+std::vector<std::string> acceptedIssuers(const SecurityOptions& options) {
+  std::vector<std::string> out{options.serviceAccountIssuer};
+  out.insert(out.end(), options.otherServiceAccountIssuers.begin(), options.otherServiceAccountIssuers.end());
+  return out;
 }
 
-Result<std::optional<ServiceAccountIdentity>> authenticateServiceAccount(
-    std::string_view token, const std::vector<std::string>& accepted, const SecurityOptions& options,
-    const ClusterReader& cluster) {
-  std::optional<ServiceAccountIdentity> none;
-  std::string issuer = issuerOf(token);
-  if (issuer != options.serviceAccountIssuer && issuer != kLegacyIssuer) return none;
-  std::string json = TRY(pki::verifyJwt(options.serviceAccountKeys, token));
-  auto claims = TokenClaims::parse(json);
-  if (!claims || claims->legacy != (issuer == kLegacyIssuer)) {
-    return invalidToken("token has no service account claims");
+std::vector<std::string> acceptedAudiences(const SecurityOptions& options) {
+  return options.apiAudiences.empty() ? acceptedIssuers(options) : options.apiAudiences;
+}
+
+ServiceAccountTokens::ServiceAccountTokens(const SecurityOptions& options, const ClusterReader& cluster)
+    : clock_(*options.clock), issuers_(acceptedIssuers(options)), audiences_(acceptedAudiences(options)), cluster_(cluster) {
+  for (const pki::JwtKey& key : options.serviceAccountKeys)
+    if (auto made = pki::JwtPublicKey::fromPem(key.keyId, key.publicPem); made.ok()) keys_.push_back(*std::move(made));
+}
+
+Result<ServiceAccountTokens::Claims> ServiceAccountTokens::verified(const std::string& token) {
+  {
+    std::lock_guard lock(mutex_);
+    if (auto found = verified_.find(token); found != verified_.end()) return found->second;
   }
-  int64_t now = secondsOf(options.clock->now());
-  TRY(checkTime(*claims, now));
+  auto jwt = pki::parseJwt(token);
+  auto claims = jwt.ok() ? TokenClaims::parse(jwt->claims) : std::nullopt;
+  if (!claims) return Claims();
+  bool isOurs = claims->legacy ? claims->issuer == kLegacyIssuer : std::ranges::find(issuers_, claims->issuer) != issuers_.end();
+  if (!isOurs) return Claims();
+  if (!pki::verifies(keys_, *jwt)) return invalidToken("token signature fits no key");
   if (!claims->legacy && claims->expiry == 0) return invalidToken("token does not expire");
+  auto kept = std::make_shared<const TokenClaims>(*std::move(claims));
+  std::lock_guard lock(mutex_);
+  if (verified_.size() >= kMaxVerified) verified_.clear();
+  verified_[token] = kept;
+  return kept;
+}
+
+TokenAnswer ServiceAccountTokens::authenticate(const std::string& token, const std::vector<std::string>& accepted) {
+  Claims claims = TRY(verified(token));
+  if (!claims) return std::optional<TokenIdentity>();
+  int64_t now = secondsOf(clock_.now());
+  TRY(checkTime(*claims, now));
   // Tokens in Secrets were made for the server itself.
-  std::vector<std::string> meantFor = claims->legacy ? acceptedAudiences(options) : claims->audiences;
-  std::vector<std::string> audiences;
-  for (const std::string& audience : accepted) {
-    if (std::ranges::find(meantFor, audience) != meantFor.end()) audiences.push_back(audience);
-  }
-  if (audiences.empty()) {
-    return invalidToken(concat("token audiences ", shownList(meantFor),
-                               " is invalid for the target audiences ", shownList(accepted)));
-  }
-  TRY(checkSubject(*claims, cluster, now));
-  return std::optional(ServiceAccountIdentity{userOf(*claims), std::move(audiences)});
+  const std::vector<std::string>& meantFor = claims->legacy ? audiences_ : claims->audiences;
+  std::vector<std::string> audiences = commonAudiences(accepted, meantFor);
+  if (audiences.empty())
+    return invalidToken(concat("token audiences ", shownList(meantFor), " is invalid for the target audiences ", shownList(accepted)));
+  TRY(checkSubject(*claims, cluster_, now));
+  return std::optional(TokenIdentity{userOf(*claims), std::move(audiences)});
 }
 
 }  // namespace skiff::apiserver

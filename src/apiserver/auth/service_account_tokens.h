@@ -1,11 +1,14 @@
 // Tokens of service accounts: what is written in them, and whether what they are bound to still exists.
 // https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/#bound-service-account-tokens
 #pragma once
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
+#include "apiserver/auth/token_authenticator.h"
 #include "apiserver/security.h"
 
 namespace skiff::apiserver {
@@ -28,15 +31,28 @@ struct TokenClaims {
   static std::optional<TokenClaims> parse(std::string_view json);
 };
 
-struct ServiceAccountIdentity {
-  UserInfo user;
-  std::vector<std::string> audiences;  // those of `accepted` that the token is meant for
-};
-// Verifies signature, issuer, audience and time, then the account and the bound objects. nullopt: not a token of ours.
-Result<std::optional<ServiceAccountIdentity>> authenticateServiceAccount(
-    std::string_view token, const std::vector<std::string>& accepted, const SecurityOptions& options,
-    const ClusterReader& cluster);
+class ServiceAccountTokens final : public TokenAuthenticator {
+ public:
+  ServiceAccountTokens(const SecurityOptions& options, const ClusterReader& cluster);
+  // Verifies signature, issuer, audience and time, then the account and the bound objects, which may be gone at any moment.
+  TokenAnswer authenticate(const std::string& token, const std::vector<std::string>& audiences) override;
 
+ private:
+  using Claims = std::shared_ptr<const TokenClaims>;
+  Result<Claims> verified(const std::string& token);  // null: not one of our issuers'
+
+  static constexpr size_t kMaxVerified = 4096;  // tokens of 1 KiB; then all are forgotten
+  const Clock& clock_;
+  const std::vector<std::string> issuers_, audiences_;
+  const ClusterReader& cluster_;
+  std::vector<pki::JwtPublicKey> keys_;
+  std::mutex mutex_;  // guards verified_
+  // What a good signature was once seen over: it stays good, as the keys do not change.
+  std::unordered_map<std::string, Claims> verified_;
+};
+
+// Issuers whose tokens are taken; the first one's name is written in new tokens.
+std::vector<std::string> acceptedIssuers(const SecurityOptions& options);
 std::vector<std::string> acceptedAudiences(const SecurityOptions& options);
 
 }  // namespace skiff::apiserver

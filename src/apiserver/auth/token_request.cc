@@ -106,12 +106,13 @@ Status issueToken(Value& tokenRequest, Arena& arena, const AdmissionRequest& req
 
   WallTime now = options.clock->now();
   int64_t second = std::chrono::duration_cast<seconds>(now.time_since_epoch()).count();
+  if (int64_t most = options.maxTokenExpiration.count(); most > 0) asked = std::min(asked, most);
   int64_t lifetime = asked;
   auto own = acceptedAudiences(options);
   bool forServer = std::ranges::all_of(claims.audiences, [&](const std::string& audience) {
     return std::ranges::find(own, audience) != own.end();
   });
-  if (asked == kWarnOnlySeconds && claims.pod && forServer) {
+  if (options.extendTokenExpiration && asked == kWarnOnlySeconds && claims.pod && forServer) {
     claims.warnAfter = second + asked;
     lifetime = kExtendedSeconds;
   }

@@ -10,8 +10,6 @@ namespace {
 
 using codec::Value;
 
-// Clusters have a handful of webhooks; a churn of certificates must not collect clients for ever.
-constexpr size_t kMaxClients = 64;
 constexpr std::string_view kUserAgent = "kube-apiserver-admission";
 
 // A ready endpoint of the service's port, chosen at random.
@@ -85,25 +83,10 @@ Result<WebhookClient::Target> WebhookClient::resolve(const Value& config, std::c
 }
 
 Result<std::shared_ptr<net::HttpClient>> WebhookClient::clientFor(const Target& target, std::string_view caBundle) {
-  const net::Endpoint& endpoint = target.endpoint;
-  std::string key = concat(endpoint.host, ":", endpoint.port, "/", endpoint.serverName, "/", caBundle);
-  {
-    std::lock_guard lock(mutex_);
-    if (auto found = clients_.find(key); found != clients_.end()) return found->second;
-  }
-  net::TlsContext::Client tls;
-  if (!caBundle.empty()) {
-    auto pem = base64Decode(caBundle);
-    if (!pem) return badRequest("invalid caBundle");
-    tls.caPem = *pem;
-  }
-  net::HttpClient::Options options;
-  options.endpoint = endpoint;
-  options.endpoint.tls = TRY(net::TlsContext::client(std::move(tls)));
-  std::shared_ptr<net::HttpClient> client = net::HttpClient::create(std::move(options));
-  std::lock_guard lock(mutex_);
-  if (clients_.size() >= kMaxClients) clients_.clear();
-  return clients_.emplace(std::move(key), std::move(client)).first->second;
+  HttpClients::Target wanted;
+  wanted.endpoint = target.endpoint;
+  wanted.caPem = TRY(decodeCaBundle(caBundle));
+  return clients_.clientFor(wanted);
 }
 
 Result<std::shared_ptr<codec::Document>> WebhookClient::post(const Value& config, std::string body,

@@ -1,11 +1,10 @@
 // Calls to HTTPS endpoints that the cluster's objects name: by URL, or by service. Connections are kept and shared.
 #pragma once
 #include <chrono>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 
+#include "apiserver/http_clients.h"
 #include "apiserver/request.h"
 #include "base/result.h"
 #include "net/http_client.h"
@@ -14,7 +13,7 @@ namespace skiff::apiserver::extension {
 
 class WebhookClient {
  public:
-  explicit WebhookClient(const ClusterReader& cluster) : cluster_(cluster) {}
+  explicit WebhookClient(const ClusterReader& cluster) : cluster_(cluster), clients_(kMaxClients) {}
 
   // POSTs JSON to where a clientConfig (url | service, caBundle) says and returns the answer's JSON. Blocks for at most
   // `timeout`. The error's text reads as Go's http client writes it (`Post "https://...": context deadline exceeded`).
@@ -29,9 +28,9 @@ class WebhookClient {
   Result<Target> resolve(const codec::Value& clientConfig, std::chrono::seconds timeout) const;
   Result<std::shared_ptr<net::HttpClient>> clientFor(const Target& target, std::string_view caBundle);
 
+  static constexpr size_t kMaxClients = 64;  // clusters have a handful of webhooks
   const ClusterReader& cluster_;
-  std::mutex mutex_;  // guards clients_
-  std::map<std::string, std::shared_ptr<net::HttpClient>> clients_;
+  HttpClients clients_;
 };
 
 // Where a service's port is answered now: a ready endpoint, else its cluster IP. ServiceUnavailable when nothing is ready.

@@ -17,8 +17,7 @@ using codec::Value;
 // Who grants, and what they hold.
 class Grantor {
  public:
-  Grantor(const SecurityOptions& options, ClusterReader& cluster)
-      : authorizer_(makeAuthorizer(options, cluster)), resolver_(cluster) {}
+  Grantor(ClusterReader& cluster, Authorizer& authorizer) : authorizer_(authorizer), resolver_(cluster) {}
 
   Status checkRules(const StrategyContext& context, const rbac::Rules& asked) {
     const UserInfo* user = context.request.user;
@@ -60,10 +59,10 @@ class Grantor {
     info.resource = resource;
     info.ns = context.request.ns;
     info.name = name;
-    return authorizer_->authorize(*context.request.user, info).decision == Decision::Allow;
+    return authorizer_.authorize(*context.request.user, info).decision == Decision::Allow;
   }
 
-  std::unique_ptr<Authorizer> authorizer_;
+  Authorizer& authorizer_;
   rbac::Resolver resolver_;
 };
 
@@ -187,8 +186,8 @@ class BindingStrategy final : public PlainStrategy {
 
 }  // namespace
 
-void addRbacStrategies(const AddStrategy& add, const SecurityOptions& options, ClusterReader& cluster) {
-  auto grantor = std::make_shared<Grantor>(options, cluster);
+void addRbacStrategies(const AddStrategy& add, ClusterReader& cluster, Authorizer& authorizer) {
+  auto grantor = std::make_shared<Grantor>(cluster, authorizer);
   auto key = [](std::string_view resource) { return concat(rbac::kGroup, "/", resource); };
   add(key("roles"), std::make_unique<RoleStrategy>(grantor, false));
   add(key("clusterroles"), std::make_unique<RoleStrategy>(grantor, true));

@@ -10,7 +10,7 @@ namespace {
 
 class StrategyTable final : public Strategies {
  public:
-  StrategyTable(const SecurityOptions& options, ClusterReader& cluster) {
+  StrategyTable(const SecurityOptions& options, ClusterReader& cluster, Authorizer& authorizer) {
     AddStrategy add = [this](std::string key, std::unique_ptr<Strategy> strategy) {
       table_[std::move(key)] = std::move(strategy);
     };
@@ -23,7 +23,7 @@ class StrategyTable final : public Strategies {
     addStorageStrategies(add, *options.clock);
     addNetworkStrategies(add);
     addPolicyStrategies(add);
-    addRbacStrategies(add, options, cluster);
+    addRbacStrategies(add, cluster, authorizer);
     addExtensionStrategies(add);
     addCertificateStrategies(add, *options.clock);
     addDeviceStrategies(add, *options.clock);
@@ -41,8 +41,8 @@ class StrategyTable final : public Strategies {
 
 }  // namespace
 
-std::unique_ptr<Strategies> makeStrategies(const SecurityOptions& options, ClusterReader& cluster) {
-  return std::make_unique<StrategyTable>(options, cluster);
+std::unique_ptr<Strategies> makeStrategies(const SecurityOptions& options, ClusterReader& cluster, Authorizer& authorizer) {
+  return std::make_unique<StrategyTable>(options, cluster, authorizer);
 }
 
 }  // namespace skiff::apiserver

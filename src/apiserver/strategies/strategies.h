@@ -21,7 +21,7 @@ void addClusterStrategies(const AddStrategy& add);
 void addStorageStrategies(const AddStrategy& add, const Clock& clock);
 void addNetworkStrategies(const AddStrategy& add);
 void addPolicyStrategies(const AddStrategy& add);
-void addRbacStrategies(const AddStrategy& add, const SecurityOptions& options, ClusterReader& cluster);
+void addRbacStrategies(const AddStrategy& add, ClusterReader& cluster, Authorizer& authorizer);
 void addExtensionStrategies(const AddStrategy& add);
 void addDeviceStrategies(const AddStrategy& add, const Clock& clock);
 void addCertificateStrategies(const AddStrategy& add, const Clock& clock);

@@ -23,7 +23,8 @@ std::string messageOf(const api::ResourceInfo& resource, std::string_view json) 
   if (!conformed.ok()) return conformed.error().message();
   api::applyDefaults(owned.root, *resource.type, owned.arena);
   FakeCluster cluster;
-  auto strategies = makeStrategies({}, cluster);
+  auto authorizer = makeAuthorizer({}, cluster);
+  auto strategies = makeStrategies({}, cluster, *authorizer);
   UserInfo user{.name = "admin", .groups = {"system:masters"}};
   owned.root.child(owned.arena, "metadata").set(owned.arena, "uid", codec::Value::string("u"));
   if (resource.namespaced) owned.root.child(owned.arena, "metadata").set(owned.arena, "namespace", codec::Value::string("NS"));

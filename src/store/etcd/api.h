@@ -38,6 +38,8 @@ class Api {
   virtual Result<int64_t> grantLease(seconds timeToLive, milliseconds timeout) = 0;  // its id
   virtual Status compact(int64_t revision, milliseconds timeout) = 0;
   virtual Result<std::unique_ptr<WatchStream>> watch(const WatchRequest& request) = 0;
+  // Whether the key's value would be encrypted otherwise now.
+  virtual bool isStale([[maybe_unused]] std::string_view key) const { return false; }
 };
 
 }  // namespace skiff::store::etcd

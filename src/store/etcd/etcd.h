@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "store/store.h"
+#include "store/transformer.h"
 
 namespace skiff::store {
 
@@ -18,6 +19,7 @@ struct EtcdOptions {
   // Of the past in memory, as of the embedded engine.
   size_t maxWindowEvents = 200000;
   size_t maxWindowBytes = 256 << 20;
+  std::shared_ptr<Transformer> transformer;  // of values on their way to etcd and back; null: none
   const Clock* clock = &Clock::real();
 };
 

@@ -4,6 +4,7 @@
 #include "base/strings.h"
 #include "net/tls.h"
 #include "store/etcd/grpc_api.h"
+#include "store/etcd/sealed_api.h"
 
 namespace skiff::store::etcd {
 namespace {
@@ -167,6 +168,7 @@ Result<std::unique_ptr<Store>> openEtcdStore(EtcdOptions options) {
     members.push_back(std::move(member));
   }
   auto api = etcd::makeGrpcApi(std::move(members));
+  if (options.transformer) api = std::make_unique<etcd::SealedApi>(std::move(api), options.transformer);
   auto store = TRY(etcd::EtcdStore::create(std::move(options), std::move(api)));
   return std::unique_ptr<Store>(std::move(store));
 }

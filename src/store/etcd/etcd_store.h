@@ -31,6 +31,7 @@ class EtcdStore final : public Store {
   bool shared() const override { return true; }
   void whenFresh(UniqueFunction<void(Status)> ready) override { freshness_->whenFresh(std::move(ready)); }
   void onChanges(Listener listener) override;
+  bool isStale(std::string_view key) const override { return api_->isStale(prefix_.toEtcd(key)); }
   Stats stats() const override;
 
   Status compactRoundForTest() { return compactor_->round(); }

@@ -1,0 +1,25 @@
+// A Disk whose values are sealed by a Transformer: between the engine, where they are plain, and the medium.
+#pragma once
+#include "store/disk.h"
+#include "store/transformer.h"
+
+namespace skiff::store {
+
+class SealedDisk final : public Disk {
+ public:
+  SealedDisk(std::unique_ptr<Disk> inner, std::shared_ptr<Transformer> transformer)
+      : inner_(std::move(inner)), transformer_(std::move(transformer)) {}
+
+  // What cannot be opened (its key is gone) keeps its sealed value: it is not lost, only unreadable, and the log says so.
+  Result<DiskState> load() override;
+  Status apply(std::span<const DiskChange> changes, Revision revision) override;
+  uint64_t bytes() const override { return inner_->bytes(); }
+  bool isStale(std::string_view key) const override { return transformer_->isStale(key, notes_.find(key)); }
+
+ private:
+  const std::unique_ptr<Disk> inner_;
+  const std::shared_ptr<Transformer> transformer_;
+  SealNotes notes_;
+};
+
+}  // namespace skiff::store
