@@ -15,6 +15,7 @@ class SealedStream final : public WatchStream {
     for (WatchEvent& event : response.events) event.removed ? values_->removed(event.kv.key) : values_->open(event.kv);
     return response;
   }
+  bool provesProgress() const override { return inner_->provesProgress(); }
   void requestProgress() override { inner_->requestProgress(); }
   void cancel() override { inner_->cancel(); }
 
