@@ -95,7 +95,7 @@ Result<Written> Registry::commitNew(const WriteCall& call, DocumentEdit document
   store::Write write = writeOf(resource, std::move(key), 0);
   write.value = SharedBytes(std::move(bytes));
   write.attach = attaching(object, document, write.value, resource);
-  store::WriteResult result = TRY(parts_.store->commit(std::move(write)));
+  store::WriteResult result = TRY(commit("create", resource, std::move(write)));
   if (!result.applied) return alreadyExists(resource.info->group, resource.info->plural, call.name);
   announce(resource, object, false);
   return Written{std::move(object), true};

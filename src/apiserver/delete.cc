@@ -164,7 +164,7 @@ Result<std::optional<Deleted>> Registry::removeOnce(const WriteCall& call, const
   store::Write write = writeOf(resource, record->key(), record->modRevision());
   write.value = SharedBytes(std::move(bytes));
   write.attach = attaching(published, document, write.value, resource);
-  store::WriteResult result = TRY(parts_.store->commit(std::move(write)));
+  store::WriteResult result = TRY(commit("update", resource, std::move(write)));
   if (!result.applied) return std::optional<Deleted>();
   announce(resource, published, false);
   return std::optional<Deleted>(Deleted{std::move(published), false});
@@ -175,7 +175,7 @@ Result<std::optional<Deleted>> Registry::erase(const WriteCall& call, const stor
   const ServedResource& resource = *call.resource;
   store::Write write = writeOf(resource, record->key(), record->modRevision());
   write.remove = true;
-  store::WriteResult result = TRY(parts_.store->commit(std::move(write)));
+  store::WriteResult result = TRY(commit("delete", resource, std::move(write)));
   if (!result.applied) {
     if (!result.record) return notFound(resource.info->group, resource.info->plural, call.name);
     return std::optional<Deleted>();

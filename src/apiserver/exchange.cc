@@ -3,6 +3,7 @@
 #include <set>
 
 #include "api/convert.h"
+#include "apiserver/audit/record.h"
 #include "apiserver/flow/classifier.h"
 #include "apiserver/gzip.h"
 #include "apiserver/status.h"
@@ -84,6 +85,7 @@ void Exchange::respond(net::Response response) {
     response.headers.add("vary", "Accept-Encoding");
   }
   int status = response.status;
+  answerBytes = bodySize(response);
   writer_->respond(std::move(response));
   answered(status);
 }
@@ -99,6 +101,11 @@ void Exchange::text(int status, std::string_view body) {
 
 void Exchange::fail(const Error& error) {
   codec::Arena arena;
+  if (audit) {
+    codec::Value status = statusValue(error, arena);
+    audit->setStatus(status);
+    audit->setResponse(status);
+  }
   net::Response response;
   response.status = error.code();
   if (out.format == Format::Object) {
@@ -122,6 +129,10 @@ void Exchange::fail(const Error& error) {
 }
 
 void Exchange::value(int status, const codec::Value& value, const api::TypeInfo* type) {
+  if (audit) {
+    if (value["kind"].asString() == "Status") audit->setStatus(value);
+    audit->setResponse(value);
+  }
   if (out.format == Format::Object) {
     net::Response response;
     response.status = status;

@@ -20,6 +20,7 @@ namespace skiff::apiserver {
 namespace audit {
 class Record;
 }
+class Series;
 
 class Exchange {
  public:
@@ -50,7 +51,14 @@ class Exchange {
   flow::Seat seat;       // its place in a priority level
   bool counted = false;  // against the limits without fair queueing
   size_t answerBytes = 0;
+  bool deprecated = false;   // the API that was asked
+  Series* series = nullptr;  // counters of a long-running request; null for others
   std::shared_ptr<audit::Record> audit;  // null: nobody wants to know
+  // The head of an answer that goes on for long has been sent.
+  void begun(int status) {
+    if (onBegin) onBegin(status);
+  }
+  UniqueFunction<void(int)> onBegin;
   // Called once with the status of the answer, for metrics and the release of the request's seat.
   UniqueFunction<void(int)> onAnswer;
 

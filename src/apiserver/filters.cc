@@ -1,6 +1,7 @@
 #include "apiserver/filters.h"
 
 #include "api/scalars.h"
+#include "apiserver/audit/record.h"
 #include "apiserver/health.h"
 #include "apiserver/impersonation.h"
 #include "apiserver/status.h"
@@ -54,9 +55,7 @@ std::optional<Status> Filters::authenticate(Exchange& exchange, Waiting waiting)
   return okStatus();
 }
 
-std::optional<Status> Filters::identify(Exchange& exchange, Waiting waiting) const {
-  auto known = authenticate(exchange, waiting);
-  if (!known || !known->ok()) return known;
+std::optional<Status> Filters::assumeUser(Exchange& exchange, Waiting waiting) const {
   const net::Headers& headers = exchange.request().headers;
   if (asksToImpersonate(headers)) {
     auto wanted = impersonate(exchange.user, headers, exchange.info,
@@ -72,6 +71,10 @@ std::optional<Status> Filters::authorize(const Exchange& exchange, Waiting waiti
   if (anonymousHealth_ && isHealthPath(exchange.request().path)) return okStatus();
   auto verdict = ask(exchange.user, exchange.info, waiting);
   if (!verdict) return std::nullopt;
+  if (exchange.audit) {
+    exchange.audit->annotations["authorization.k8s.io/decision"] = verdict->decision == Decision::Allow ? "allow" : "forbid";
+    exchange.audit->annotations["authorization.k8s.io/reason"] = verdict->reason;
+  }
   if (verdict->decision == Decision::Allow) return okStatus();
   if (!verdict->error.empty())
     return Status(internalError(concat("Internal Server Error: ", quoted(exchange.info.path), ": ", verdict->error)));

@@ -16,12 +16,13 @@ class Filters {
  public:
   Filters(Authenticator& authenticator, Authorizer& authorizer, bool anonymousHealth)
       : authenticator_(authenticator), authorizer_(authorizer), anonymousHealth_(anonymousHealth) {}
-  // Who asks, and as whom: fills exchange.user; the error is the answer.
-  std::optional<Status> identify(Exchange& exchange, Waiting waiting) const;
+  // Who asks: fills exchange.user; the error is the answer.
+  std::optional<Status> authenticate(Exchange& exchange, Waiting waiting) const;
+  // As whom: puts the impersonated user there.
+  std::optional<Status> assumeUser(Exchange& exchange, Waiting waiting) const;
   std::optional<Status> authorize(const Exchange& exchange, Waiting waiting) const;
 
  private:
-  std::optional<Status> authenticate(Exchange& exchange, Waiting waiting) const;
   std::optional<Verdict> ask(const UserInfo& user, const RequestInfo& info, Waiting waiting) const;
   Authenticator& authenticator_;
   Authorizer& authorizer_;

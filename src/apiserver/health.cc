@@ -2,6 +2,7 @@
 
 #include <sys/utsname.h>
 
+#include "apiserver/metrics_text.h"
 #include "apiserver/status.h"
 #include "base/strings.h"
 
@@ -43,6 +44,40 @@ bool Health::passes(std::string_view check, bool storeAnswers) const {
   return true;  // the embedded store is in this process: when it is broken, its writes say so
 }
 
+bool Health::run(std::string_view endpoint, std::string_view check, bool storeAnswers) {
+  static_assert(std::size(kEndpoints) == kEndpointCount && std::size(kChecks) <= kMaxChecks);
+  bool pass = passes(check, storeAnswers);
+  Counts& counts = counts_[size_t(std::ranges::find(kEndpoints, endpoint) - std::begin(kEndpoints))]
+                          [size_t(std::ranges::find(kChecks, check) - std::begin(kChecks))];
+  (pass ? counts.success : counts.error).fetch_add(1, std::memory_order_relaxed);
+  counts.good.store(pass, std::memory_order_relaxed);
+  return pass;
+}
+
+std::string Health::slis() const {
+  std::string out;
+  MetricsText text(out);
+  auto each = [&](auto visit) {
+    for (size_t i = 0; i < kEndpointCount; ++i)
+      for (size_t j = 0; j < std::size(kChecks); ++j) {
+        const Counts& counts = counts_[i][j];
+        // As upstream: what was never asked is not told.
+        if (counts.success + counts.error > 0)
+          visit(concat(metricLabel("name", kChecks[j])), concat(metricLabel("type", kEndpoints[i].substr(1))), counts);
+      }
+  };
+  text.family("kubernetes_healthcheck", "gauge", "Result of each health check: 1 is good.");
+  each([&](const std::string& name, const std::string& type, const Counts& counts) {
+    text.sample(concat(name, ",", type), counts.good ? 1 : 0);
+  });
+  text.family("kubernetes_healthchecks_total", "counter", "Results of each health check.");
+  each([&](const std::string& name, const std::string& type, const Counts& counts) {
+    if (counts.error > 0) text.sample(concat(name, ",status=\"error\",", type), double(counts.error));
+    if (counts.success > 0) text.sample(concat(name, ",status=\"success\",", type), double(counts.success));
+  });
+  return out;
+}
+
 void Health::serve(Exchange& exchange, bool storeAnswers) {
   std::string_view path = exchange.request().path;
   std::string_view endpoint = endpointOf(path);
@@ -51,7 +86,7 @@ void Health::serve(Exchange& exchange, bool storeAnswers) {
   if (path.size() > endpoint.size()) {
     std::string_view one = path.substr(endpoint.size() + 1);
     if (std::ranges::find(checks, one) == checks.end()) return exchange.text(404, "404 page not found\n");
-    return passes(one, storeAnswers) ? exchange.text(200, "ok") : exchange.text(500, concat("internal server error: ", one, " failed\n"));
+    return run(endpoint, one, storeAnswers) ? exchange.text(200, "ok") : exchange.text(500, concat("internal server error: ", one, " failed\n"));
   }
   std::vector<std::string> excluded = exchange.query.all("exclude");
   std::string report;
@@ -61,7 +96,7 @@ void Health::serve(Exchange& exchange, bool storeAnswers) {
       report += concat("[+]", check, " excluded: ok\n");
       continue;
     }
-    bool pass = passes(check, storeAnswers);
+    bool pass = run(endpoint, check, storeAnswers);
     good &= pass;
     report += pass ? concat("[+]", check, " ok\n") : concat("[-]", check, " failed: reason withheld\n");
   }

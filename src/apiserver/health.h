@@ -1,5 +1,6 @@
 // /healthz, /livez and /readyz with their single checks, /version, and the index of paths.
 #pragma once
+#include <array>
 #include <atomic>
 #include <functional>
 #include <string>
@@ -21,13 +22,22 @@ class Health {
   void serve(Exchange& exchange, bool storeAnswers = true);
   void stopping() { stopping_ = true; }
   std::vector<std::string> paths() const;
+  // Results of the single checks as metrics: /metrics/slis.
+  std::string slis() const;
 
  private:
+  static constexpr size_t kEndpointCount = 3, kMaxChecks = 8;
+  struct Counts {
+    std::atomic<uint64_t> success = 0, error = 0;
+    std::atomic<bool> good = true;  // the last time
+  };
+  bool run(std::string_view endpoint, std::string_view check, bool storeAnswers);
   bool passes(std::string_view check, bool storeAnswers) const;
   std::vector<std::string_view> checksOf(std::string_view endpoint) const;
   const store::Store& store_;
   std::function<Status()> keyServices_;
   std::atomic<bool> stopping_ = false;
+  std::array<std::array<Counts, kMaxChecks>, kEndpointCount> counts_;
 };
 
 void serveVersion(Exchange& exchange);

@@ -1,6 +1,7 @@
 #include "apiserver/list.h"
 
 #include "api/convert.h"
+#include "apiserver/audit/record.h"
 #include "apiserver/crd.h"
 #include "apiserver/status.h"
 #include "apiserver/table.h"
@@ -300,6 +301,16 @@ Result<std::vector<SharedBytes>> encodeList(const ServedResource& resource, cons
 
 void respondList(Exchange& exchange, ListPage page, WallTime now) {
   net::Response response;
+  if (exchange.audit && exchange.audit->wantsResponse()) {
+    Negotiated plain = exchange.out;
+    plain.format = Format::Json;
+    plain.pretty = false;
+    if (auto told = encodeList(*exchange.resource, page, plain, exchange.query.get("includeObject"), now); told.ok()) {
+      std::string json;
+      for (const SharedBytes& piece : *told) json += piece.view();
+      exchange.audit->setResponseJson(json);
+    }
+  }
   if (exchange.out.format == Format::Object) {
     api::ObjectList list;
     list.resourceVersion = std::to_string(page.revision);

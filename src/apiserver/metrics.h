@@ -1,34 +1,39 @@
 // Counters of the server in the text form that Prometheus scrapes, with upstream's names.
 #pragma once
 #include <array>
-#include <map>
-#include <mutex>
+#include <atomic>
 #include <string>
-#include <tuple>
 
 #include "apiserver/exchange.h"
+#include "apiserver/request_series.h"
 #include "store/store.h"
 
 namespace skiff::apiserver {
+
+inline constexpr std::array kAuthBounds{0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128,
+                                        0.256, 0.512, 1.024, 2.048, 4.096, 8.192, 16.384};
 
 class Metrics {
  public:
   void begin(const Exchange& exchange);
   void end(const Exchange& exchange, int status, std::chrono::duration<double> took);
-  std::string text(const store::Store& store, size_t watches) const;
+  // A watch or stream that is about to be served: it counts as open until end().
+  void beginLong(Exchange& exchange, const Resources& resources);
+  void authenticated(const Exchange& exchange, bool success, std::chrono::duration<double> took);
+  void authorized(bool allowed, std::chrono::duration<double> took);
+  // `resources`: whose objects are counted.
+  void write(std::string& out, const store::Store& store, const Resources& resources) const;
 
  private:
-  static constexpr std::array kBuckets{0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 5.0,
-                                       6.0, 8.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0};
-  struct Histogram {
-    std::array<uint64_t, kBuckets.size()> counts{};
-    uint64_t count = 0;
-    double sum = 0;
-  };
-  mutable std::mutex mutex_;  // guards everything below
-  std::map<std::string, uint64_t> requests_;
-  std::map<std::string, Histogram> durations_;
-  int64_t readsInFlight_ = 0, writesInFlight_ = 0;
+  SeriesKey keyOf(const Exchange& exchange) const;
+  void writeRequests(MetricsText& text) const;
+  void writeWatches(MetricsText& text) const;
+  void writeSecurity(MetricsText& text) const;
+  void writeStore(MetricsText& text, const store::Store& store, const Resources& resources) const;
+
+  SeriesTable table_;
+  std::atomic<int64_t> readsInFlight_ = 0, writesInFlight_ = 0;
+  AtomicHistogram<kAuthBounds.size()> authenticated_, unauthenticated_, allowed_, denied_;
 };
 
 }  // namespace skiff::apiserver

@@ -1,15 +1,18 @@
 #include "apiserver/metrics_text.h"
 
+#include <charconv>
 #include <cmath>
 
 #include "base/strings.h"
-#include "codec/json.h"
 
 namespace skiff::apiserver {
 namespace {
+// As Go's %g with the fewest digits, which every scraper has seen: 1e+06, 0.025, 258048.
 std::string numberText(double value) {
-  if (std::abs(value) < 1e15 && value == std::trunc(value)) return std::to_string(int64_t(value));
-  return codec::formatJsonDouble(value);
+  if (std::isinf(value)) return value > 0 ? "+Inf" : "-Inf";
+  char text[64];
+  auto end = std::to_chars(text, text + sizeof text, value, std::chars_format::general).ptr;
+  return {text, end};
 }
 }  // namespace
 

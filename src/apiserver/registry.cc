@@ -4,6 +4,7 @@
 #include "apiserver/custom_strategy.h"
 #include "apiserver/status.h"
 #include "apiserver/version_convert.h"
+#include "apiserver/write_metrics.h"
 
 namespace skiff::apiserver {
 namespace {
@@ -55,6 +56,8 @@ AdmissionRequest Registry::admissionOf(const WriteCall& call, Operation operatio
   request.dryRun = call.dryRun;
   request.arena = &arena;
   request.warnings = call.warnings;
+  request.auditAnnotations = call.auditAnnotations;
+  request.traceparent = call.traceparent;
   request.requested = call.resource->info;
   request.custom = call.resource->custom.get();
   request.reform = [this, resource = call.resource.get(), &arena](Value& edited) -> Status {
@@ -67,19 +70,58 @@ AdmissionRequest Registry::admissionOf(const WriteCall& call, Operation operatio
   return request;
 }
 
+namespace {
+
+// Clocks are read for the plug-ins that may call out, and once for all.
+template <class Run>
+Status timed(AdmissionPlugin& plugin, Operation operation, WriteMetrics::Step step, WriteMetrics* metrics, Run run) {
+  if (!metrics || !WriteMetrics::callsOut(plugin.name())) return run(plugin);
+  auto started = std::chrono::steady_clock::now();
+  Status done = run(plugin);
+  metrics->plugin(plugin.name(), operation, step, !done.ok(), std::chrono::steady_clock::now() - started);
+  return done;
+}
+
+template <class Run>
+Status timedStep(Operation operation, WriteMetrics::Step step, WriteMetrics* metrics, Run run) {
+  if (!metrics) return run();
+  auto started = std::chrono::steady_clock::now();
+  Status done = run();
+  metrics->step(operation, step, !done.ok(), std::chrono::steady_clock::now() - started);
+  return done;
+}
+
+}  // namespace
+
 Status Registry::mutate(AdmissionRequest& request) const {
   if (!parts_.admission) return okStatus();
-  for (const auto& plugin : *parts_.admission) TRY(plugin->mutate(request));
-  if (!request.reinvoke) return okStatus();
-  request.isReinvocation = true;
-  for (const auto& plugin : *parts_.admission) TRY(plugin->mutate(request));
-  return okStatus();
+  auto run = [&]() -> Status {
+    auto one = [&](AdmissionPlugin& plugin) { return plugin.mutate(request); };
+    for (const auto& plugin : *parts_.admission) TRY(timed(*plugin, request.operation, WriteMetrics::Step::Admit, parts_.metrics, one));
+    if (!request.reinvoke) return okStatus();
+    request.isReinvocation = true;
+    for (const auto& plugin : *parts_.admission) TRY(timed(*plugin, request.operation, WriteMetrics::Step::Admit, parts_.metrics, one));
+    return okStatus();
+  };
+  return timedStep(request.operation, WriteMetrics::Step::Admit, parts_.metrics, run);
 }
 
 Status Registry::validateAdmission(const AdmissionRequest& request) const {
   if (!parts_.admission) return okStatus();
-  for (const auto& plugin : *parts_.admission) TRY(plugin->validate(request));
-  return okStatus();
+  auto run = [&]() -> Status {
+    auto one = [&](AdmissionPlugin& plugin) { return plugin.validate(request); };
+    for (const auto& plugin : *parts_.admission) TRY(timed(*plugin, request.operation, WriteMetrics::Step::Validate, parts_.metrics, one));
+    return okStatus();
+  };
+  return timedStep(request.operation, WriteMetrics::Step::Validate, parts_.metrics, run);
+}
+
+Result<store::WriteResult> Registry::commit(std::string_view operation, const ServedResource& resource, store::Write write) const {
+  if (!parts_.metrics) return parts_.store->commit(std::move(write));
+  SteadyTime started = parts_.clock->steadyNow();
+  auto result = parts_.store->commit(std::move(write));
+  parts_.metrics->committed(operation, *resource.info, parts_.clock->steadyNow() - started);
+  return result;
 }
 
 Status Registry::admit(const WriteCall& call, Operation operation, Value* object, const Value* old,

@@ -31,6 +31,7 @@ struct WriteCall {
   std::string fieldManager;  // resolved: the client's or the first word of its user agent
   const codec::Value* options = nullptr;
   std::vector<std::string>* warnings = nullptr;
+  std::string_view traceparent;
   std::map<std::string, std::string>* auditAnnotations = nullptr;  // null when nobody wants them
   bool admit = true;    // false: the server itself
   bool tracked = true;   // false: managedFields are set already (apply), or the write is the server's own and nobody's
@@ -63,6 +64,8 @@ struct UpdateRules {
   bool patch = false;          // the object derives from the live one: a conflict is retried
 };
 
+class WriteMetrics;  // write_metrics.h
+
 class Registry {
  public:
   struct Parts {
@@ -72,6 +75,7 @@ class Registry {
     const std::vector<std::unique_ptr<AdmissionPlugin>>* admission = nullptr;
     const ClusterReader* cluster = nullptr;
     const Clock* clock = nullptr;
+    WriteMetrics* metrics = nullptr;  // may be null
   };
   explicit Registry(Parts parts);
   ~Registry();
@@ -109,6 +113,8 @@ class Registry {
   Status mutate(AdmissionRequest& request) const;
   Status validateAdmission(const AdmissionRequest& request) const;
   Status normalize(codec::Value& object, const ServedResource& resource, codec::Arena& arena) const;
+  // Durable when it returns; its time is counted. `operation`: create, update or delete.
+  Result<store::WriteResult> commit(std::string_view operation, const ServedResource& resource, store::Write write) const;
   store::Write writeOf(const ServedResource& resource, std::string key, store::Revision expected) const;
   void announce(const ServedResource& resource, const api::ObjectPtr& object, bool removed) const;
 

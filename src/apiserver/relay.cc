@@ -62,6 +62,8 @@ net::Request relayedRequest(const Exchange& exchange, std::string path, std::str
     if (!isHopHeader(name) && !equalsIgnoreCase(name, "authorization") && !toLower(name).starts_with("impersonate-"))
       request.headers.add(name, value);
   request.headers.set("host", host);
+  // The trace context came with the headers; the audit's id is ours if the client gave none.
+  if (!exchange.auditId.empty()) request.headers.set("audit-id", exchange.auditId);
   request.body = exchange.request().body;
   return request;
 }
@@ -113,6 +115,7 @@ void relay(const ExchangePtr& exchange, net::HttpClient& client, net::Request re
   if (links && !headers.get("location").empty()) headers.set("location", links->url(headers.get("location")));
   auto writer = exchange->writer();
   writer->begin(stream.status(), std::move(headers));
+  exchange->begun(stream.status());
   // A client that goes away ends the backend's stream, and so this loop.
   std::shared_ptr<net::ResponseStream> shared(std::move(answer).value());
   auto underWay = group.add(shared);
@@ -155,6 +158,7 @@ void relayUpgrade(const ExchangePtr& exchange, net::HttpClient& client, net::Req
   net::Headers headers;
   for (const auto& [name, value] : answer.headers.items()) headers.add(name, value);
   auto shared = std::make_shared<std::unique_ptr<net::ByteStream>>(std::move(backend).value());
+  exchange->begun(101);
   Status upgraded = exchange->writer()->upgrade(101, std::move(headers), [shared](std::unique_ptr<net::ByteStream> front) {
     joinStreams(std::move(front), std::move(*shared));
   });

@@ -83,6 +83,7 @@ struct AdmissionRequest {
   bool dryRun = false;
   codec::Arena* arena = nullptr;
   std::vector<std::string>* warnings = nullptr;  // answered as Warning headers
+  std::string_view traceparent;  // W3C trace context of the client's request, passed on to webhooks
   std::map<std::string, std::string>* auditAnnotations = nullptr;  // told to the audit log; null when nobody wants them
   // In the version that the client asked for; `resource` is in the one that is stored, as the objects are. Null: the same.
   const api::ResourceInfo* requested = nullptr;

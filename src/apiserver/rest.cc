@@ -1,5 +1,6 @@
 #include "apiserver/rest.h"
 
+#include "apiserver/audit/record.h"
 #include "apiserver/crd.h"
 #include "apiserver/fresh_requests.h"
 #include "apiserver/list.h"
@@ -102,6 +103,7 @@ void respondObject(Exchange& exchange, int status, const api::ObjectPtr& stored,
 void respondServed(Exchange& exchange, int status, const api::ObjectPtr& object, WallTime now) {
   net::Response response;
   response.status = status;
+  if (exchange.audit && exchange.out.shape == Shape::Whole) exchange.audit->setResponse(object->root());
   if (exchange.out.format == Format::Object) {
     response.value = object;
     return exchange.respond(std::move(response));
@@ -144,10 +146,13 @@ Result<DocumentEdit> readBody(Exchange& exchange, const ExpectedKind& expected, 
     setTypeMeta(document->root, document->arena,
                 document->arena.copy(api::apiVersionOf(expected.group, expected.version)),
                 document->arena.copy(expected.kind));
+    if (exchange.audit) exchange.audit->setRequest(document->root);
     return document;
   }
   Format format = TRY(bodyFormat(exchange.request(), expected.custom ? Protobuf::NotOffered : Protobuf::Offered));
-  return decodeBody(exchange.request().body, format, expected, validation, exchange.warnings);
+  DocumentEdit document = TRY(decodeBody(exchange.request().body, format, expected, validation, exchange.warnings));
+  if (exchange.audit) exchange.audit->setRequest(document->root);
+  return document;
 }
 
 WriteCall callOf(Exchange& exchange, const std::string& fieldManager, bool dryRun) {
@@ -161,6 +166,8 @@ WriteCall callOf(Exchange& exchange, const std::string& fieldManager, bool dryRu
   call.fieldManager =
       fieldManager.empty() ? defaultFieldManager(exchange.request().headers.get("user-agent")) : fieldManager;
   call.warnings = &exchange.warnings;
+  call.traceparent = exchange.request().headers.get("traceparent");
+  if (exchange.audit) call.auditAnnotations = &exchange.audit->annotations;
   return call;
 }
 
@@ -172,7 +179,10 @@ void Rest::serve(ExchangePtr exchange) {
   exchange->resource = map->find(info.group, info.version, info.resource);
   if (!exchange->resource) return exchange->fail(pathNotFound());
   if (auto error = routeError(*exchange)) return exchange->fail(*error);
-  if (auto warning = deprecationWarning(*exchange->resource); !warning.empty()) exchange->addWarning(std::move(warning));
+  if (auto warning = deprecationWarning(*exchange->resource); !warning.empty()) {
+    exchange->deprecated = true;
+    exchange->addWarning(std::move(warning));
+  }
   if (isStream(info.subresource)) {
     if (!parts_.fresh->mustWait(*exchange)) return parts_.nodes->serve(std::move(exchange));
     return parts_.fresh->whenFresh(exchange, FreshRequests::Then::HandOn, [this, exchange] { parts_.nodes->serve(exchange); });
@@ -322,6 +332,7 @@ void Rest::update(Exchange& exchange) {
 
 void Rest::patch(Exchange& exchange) {
   bool apply = false;
+  if (exchange.audit) exchange.audit->setRawRequest(exchange.request().body.view());
   auto run = [&]() -> Result<Written> {
     WriteCall call = callOf(exchange, "", false);
     Transform transform = TRY(patchTransform(exchange, call, expectedKind(*exchange.resource), &apply));
@@ -342,6 +353,7 @@ void Rest::patch(Exchange& exchange) {
 }
 
 void Rest::remove(Exchange& exchange) {
+  if (exchange.audit) exchange.audit->setRawRequest(exchange.request().body.view());
   auto run = [&]() -> Result<Deleted> {
     DeleteOptions options = TRY(parseDeleteOptions(exchange));
     return parts_.registry->remove(callOf(exchange, "", options.dryRun), options.how);

@@ -1,9 +1,13 @@
 #include "apiserver/server.h"
 
+#include "apiserver/access_log.h"
 #include "apiserver/aggregation/aggregator.h"
 #include "apiserver/aggregation/authentication_config.h"
+#include "apiserver/audit/auditor.h"
+#include "apiserver/audit/record.h"
 #include "apiserver/bootstrap.h"
 #include "apiserver/cluster_reader.h"
+#include "apiserver/component_status.h"
 #include "apiserver/custom_resources.h"
 #include "apiserver/discovery.h"
 #include "apiserver/endpoint_leases.h"
@@ -18,12 +22,14 @@
 #include "apiserver/metrics.h"
 #include "apiserver/node_proxy.h"
 #include "apiserver/openapi_endpoint.h"
+#include "apiserver/process_metrics.h"
 #include "apiserver/registry.h"
 #include "apiserver/rest.h"
 #include "apiserver/self_service.h"
 #include "apiserver/status.h"
 #include "apiserver/store_service_claims.h"
 #include "apiserver/watch.h"
+#include "apiserver/write_metrics.h"
 #include "base/log.h"
 #include "base/strings.h"
 #include "codec/json.h"
@@ -54,7 +60,7 @@ class Server final : public ApiServer, public net::Handler {
         authorizer_(makeAuthorizer(options_.security, reader_)),
         admission_(withDynamicAdmission(makeAdmission(options_.security, reader_, *authorizer_), reader_, *authorizer_)),
         strategies_(makeStrategies(options_.security, reader_, *authorizer_)),
-        registry_({store_.get(), &resources_, strategies_.get(), &admission_, &reader_, options_.clock}),
+        registry_({store_.get(), &resources_, strategies_.get(), &admission_, &reader_, options_.clock, &writeMetrics_}),
         writers_(rt::Executor::create({.name = "writer", .maxThreads = kMaxWriters, .maxQueue = kMaxQueuedWrites})),
         converters_(rt::Executor::create({.name = "converter", .maxThreads = kMaxConversions, .maxQueue = kMaxQueuedWrites})),
         watches_(WatchHub::create(registry_, *converters_)),
@@ -67,6 +73,8 @@ class Server final : public ApiServer, public net::Handler {
         discovery_(resources_, aggregator_.table(), concat(options_.advertiseAddress, ':', options_.port)),
         openApi_(resources_, aggregator_, *writers_),
         health_(*store_, options_.keyServices),
+        started_(options_.clock->now()),
+        status_(options_.flags, *options_.clock),
         fresh_(*store_),
         serviceClaims_(registry_, options_.security.nodePortFirst, options_.security.nodePortLast),
         endpointLeases_(registry_, {options_.advertiseAddress, options_.port, serverIdentity()}),
@@ -87,6 +95,7 @@ class Server final : public ApiServer, public net::Handler {
   ~Server() override { stop(); }
 
   Status start() {
+    auditor_ = TRY(audit::Auditor::create(options_.audit, *options_.clock));
     TRY(authenticator_->start());
     TRY(authorizer_->start());
     auto objects = bootstrapObjects(options_.security, options_.advertiseAddress, options_.port);
@@ -121,6 +130,7 @@ class Server final : public ApiServer, public net::Handler {
     watches_->stop();
     nodes_.stop();
     writers_->stop();
+    if (auditor_) auditor_->stop();
   }
 
   void handle(std::shared_ptr<net::Request> request, std::shared_ptr<net::ResponseWriter> writer) override {
@@ -134,6 +144,8 @@ class Server final : public ApiServer, public net::Handler {
       if (!self) return;
       SteadyTime now = options_.clock->steadyNow();
       flow_.leave(*self, now);
+      if (self->audit) auditor_->complete(*self, status);
+      if (options_.accessLog) logAccess(*self, status, now - self->started);
       metrics_.end(*self, status, now - self->started);
     };
     identify(exchange);
@@ -165,11 +177,27 @@ class Server final : public ApiServer, public net::Handler {
     return options;
   }
 
-  // Who asks, a seat, and then may they: at once where that is known, on a worker where others must be asked.
+  void audit(Exchange& exchange, bool authenticated) {
+    if (!authenticated) return auditor_->unauthenticated(exchange);
+    auditor_->received(exchange);
+    if (!exchange.audit || !flow::isLongRunning(exchange.info)) return;
+    exchange.onBegin = [this, &exchange](int status) { auditor_->started(exchange, status); };
+  }
+
+  // Who asks, as whom, a seat, and then may they: at once where that is known, on a worker where others must be asked.
   void identify(const ExchangePtr& exchange) {
-    auto known = filters_.identify(*exchange, Waiting::Never);
-    if (known) return identified(exchange, *known);
-    askOthers(exchange, [this, exchange] { identified(exchange, *filters_.identify(*exchange, Waiting::Allowed)); });
+    auto known = filters_.authenticate(*exchange, Waiting::Never);
+    if (known) return authenticated(exchange, *known);
+    askOthers(exchange, [this, exchange] { authenticated(exchange, *filters_.authenticate(*exchange, Waiting::Allowed)); });
+  }
+
+  void authenticated(const ExchangePtr& exchange, const Status& known) {
+    metrics_.authenticated(*exchange, known.ok(), options_.clock->steadyNow() - exchange->started);
+    if (auditor_) audit(*exchange, known.ok());
+    if (!known.ok()) return refuse(*exchange, known.error());
+    auto assumed = filters_.assumeUser(*exchange, Waiting::Never);
+    if (assumed) return identified(exchange, *assumed);
+    askOthers(exchange, [this, exchange] { identified(exchange, *filters_.assumeUser(*exchange, Waiting::Allowed)); });
   }
 
   void identified(const ExchangePtr& exchange, const Status& known) {
@@ -187,14 +215,17 @@ class Server final : public ApiServer, public net::Handler {
 
   // What comes once the request has its seat: on the caller's thread, or a worker's if it had to wait.
   void authorize(const ExchangePtr& exchange) {
+    SteadyTime asked = options_.clock->steadyNow();
     auto allowed = filters_.authorize(*exchange, Waiting::Never);
-    if (allowed) return authorized(exchange, *allowed);
-    askOthers(exchange, [this, exchange] { authorized(exchange, *filters_.authorize(*exchange, Waiting::Allowed)); });
+    if (allowed) return authorized(exchange, *allowed, asked);
+    askOthers(exchange, [this, exchange, asked] { authorized(exchange, *filters_.authorize(*exchange, Waiting::Allowed), asked); });
   }
 
-  void authorized(const ExchangePtr& exchange, const Status& allowed) {
+  void authorized(const ExchangePtr& exchange, const Status& allowed, SteadyTime asked) {
+    metrics_.authorized(allowed.ok(), options_.clock->steadyNow() - asked);
     if (!allowed.ok()) return refuse(*exchange, allowed.error());
     if (aggregator_.serve(exchange)) return;
+    if (flow::isLongRunning(exchange->info) && exchange->info.isResource) metrics_.beginLong(*exchange, resources_);
     if (exchange->info.isResource) return rest_.serve(exchange);
     if (isHealthPath(exchange->request().path))
       return fresh_.probe([this, exchange](bool storeAnswers) { health_.serve(*exchange, storeAnswers); });
@@ -223,19 +254,29 @@ class Server final : public ApiServer, public net::Handler {
       return method == "GET" || method == "HEAD" ? serveVersion(exchange) : exchange.fail(methodNotAllowed());
     if (flow_.serveDebug(exchange)) return;
     if (path == "/metrics") return serveMetrics(exchange);
+    if (path == "/metrics/slis") return serveText(exchange, health_.slis());
+    if (status_.serve(exchange)) return;
     if (path == "/" || path.empty()) return serveIndex(exchange);
     if (path == "/.well-known/openid-configuration") return serveOpenIdConfiguration(exchange);
     if (path == "/openid/v1/jwks") return serveKeys(exchange);
     exchange.text(404, "404 page not found\n");
   }
 
-  void serveMetrics(Exchange& exchange) {
+  void serveText(Exchange& exchange, std::string text) {
     net::Response response;
     response.headers = exchange.headers("text/plain; version=0.0.4; charset=utf-8");
-    std::string text = metrics_.text(*store_, watches_->count());
-    flow_.writeMetrics(text);
     response.body.emplace_back(std::move(text));
     exchange.respond(std::move(response));
+  }
+
+  void serveMetrics(Exchange& exchange) {
+    std::string text;
+    metrics_.write(text, *store_, resources_);
+    writeMetrics_.write(text);
+    flow_.writeMetrics(text);
+    if (auditor_) auditor_->writeMetrics(text);
+    writeProcessMetrics(text, started_);
+    serveText(exchange, std::move(text));
   }
 
   void serveIndex(Exchange& exchange) {
@@ -295,6 +336,7 @@ class Server final : public ApiServer, public net::Handler {
   std::unique_ptr<Authorizer> authorizer_;
   std::vector<std::unique_ptr<AdmissionPlugin>> admission_;
   std::unique_ptr<Strategies> strategies_;
+  WriteMetrics writeMetrics_;
   Registry registry_;
   std::unique_ptr<rt::Executor> writers_;
   std::unique_ptr<rt::Executor> converters_;
@@ -303,11 +345,14 @@ class Server final : public ApiServer, public net::Handler {
   CustomResources custom_;
   FlowSchemaStatus flowSchemas_;
   flow::FlowControl flow_;
+  std::unique_ptr<audit::Auditor> auditor_;  // null without a policy
   Aggregator aggregator_;
   Filters filters_;
   Discovery discovery_;
   OpenApiEndpoint openApi_;
   Health health_;
+  const WallTime started_;
+  ComponentStatus status_;
   Metrics metrics_;
   FreshRequests fresh_;
   StoreServiceClaims serviceClaims_;

@@ -25,6 +25,8 @@ struct ApiServerOptions {
   flow::FlowOptions flow;
   audit::AuditOptions audit;
   std::function<Status()> keyServices;  // whether those of encryption at rest are well; empty when there are none
+  bool accessLog = false;  // one line a request
+  std::vector<std::pair<std::string, std::string>> flags;  // as given, for /flagz
   const Clock* clock = &Clock::real();
 };
 

@@ -197,7 +197,7 @@ Result<std::optional<Written>> Registry::commitUpdate(const WriteCall& call, con
   store::Write write = writeOf(resource, record->key(), record->modRevision());
   write.value = SharedBytes(std::move(bytes));
   write.attach = attaching(object, document, write.value, resource);
-  store::WriteResult result = TRY(parts_.store->commit(std::move(write)));
+  store::WriteResult result = TRY(commit("update", resource, std::move(write)));
   if (!result.applied) return std::optional<Written>();
   announce(resource, object, false);
   return std::optional<Written>(Written{std::move(object)});

@@ -6,6 +6,7 @@
 
 #include "api/convert.h"
 #include "apiserver/list.h"
+#include "apiserver/request_series.h"
 #include "apiserver/status.h"
 #include "apiserver/table.h"
 #include "base/strings.h"
@@ -267,6 +268,7 @@ void Session::releaseSeat() { exchange_->seat.release(hub_.registry().clock().st
 
 void Session::beginAnswer() {
   begun_ = true;
+  exchange_->begun(200);
   std::weak_ptr<Session> weak = weak_from_this();
   if (exchange_->inProcess() && exchange_->caller()->sink) {
     exchange_->writer()->respond({});
@@ -449,6 +451,7 @@ Result<std::string> Session::encode(WatchEvent::Type type, const api::ObjectPtr&
 void Session::send(WatchEvent::Type type, const api::ObjectPtr& object) {
   if (ended_ || !object) return;
   if (exchange_->inProcess() && exchange_->caller()->sink) {
+    if (exchange_->series) exchange_->series->watchEvent(0);
     exchange_->caller()->sink->push({type, object});
     return;
   }
@@ -457,6 +460,7 @@ void Session::send(WatchEvent::Type type, const api::ObjectPtr& object) {
   auto bytes = hub_.frame({object.get(), type, out.format, out.shape, first}, object,
                           [&] { return encode(type, object, first); });
   if (!bytes.ok()) return;
+  if (exchange_->series) exchange_->series->watchEvent(bytes->size());
   exchange_->writer()->write(std::move(bytes).value());
 }
 

@@ -78,15 +78,26 @@ Flags::Flag* Flags::byShort(char c, std::string_view* name) {
   return nullptr;
 }
 
+Status Flags::assign(Flag& flag, std::string_view value) {
+  flag.given = value;
+  return flag.set(value);
+}
+
+std::vector<std::pair<std::string, std::string>> Flags::values() const {
+  std::vector<std::pair<std::string, std::string>> out;
+  for (const auto& [name, flag] : flags_) out.emplace_back(name, flag.changed ? flag.given : flag.shown);
+  return out;
+}
+
 Status Flags::setLong(std::string_view name, const std::string* inlineValue, const std::vector<std::string>& args,
                       size_t& at) {
   auto it = flags_.find(name);
   if (it == flags_.end()) return badRequest(concat("unknown flag: --", name));
   it->second.changed = true;
-  if (inlineValue) return it->second.set(*inlineValue);
-  if (!it->second.bare.empty()) return it->second.set(it->second.bare);
+  if (inlineValue) return assign(it->second, *inlineValue);
+  if (!it->second.bare.empty()) return assign(it->second, it->second.bare);
   if (at + 1 >= args.size()) return badRequest(concat("flag needs an argument: --", name));
-  return it->second.set(args[++at]);
+  return assign(it->second, args[++at]);
 }
 
 // "it", "nfoo", "n=foo", "n foo".
@@ -97,14 +108,14 @@ Status Flags::setShort(std::string_view cluster, const std::vector<std::string>&
     if (!flag) return badRequest(concat("unknown shorthand flag: '", cluster[i], "' in -", cluster));
     flag->changed = true;
     auto rest = cluster.substr(i + 1);
-    if (rest.starts_with('=')) return flag->set(rest.substr(1));
+    if (rest.starts_with('=')) return assign(*flag, rest.substr(1));
     if (!flag->bare.empty()) {
-      TRY(flag->set(flag->bare));
+      TRY(assign(*flag, flag->bare));
       continue;
     }
-    if (!rest.empty()) return flag->set(rest);
+    if (!rest.empty()) return assign(*flag, rest);
     if (at + 1 >= args.size()) return badRequest(concat("flag needs an argument: '", cluster[i], "' in -", cluster));
-    return flag->set(args[++at]);
+    return assign(*flag, args[++at]);
   }
   return okStatus();
 }

@@ -29,6 +29,8 @@ class Flags {
   // The arguments that are no flags. Errors in pflag's words: "unknown flag: --x".
   Result<std::vector<std::string>> parse(const std::vector<std::string>& args);
   bool changed(std::string_view name) const;  // was it on the command line?
+  // Every flag with its value as text: as given, or the default where that is known.
+  std::vector<std::pair<std::string, std::string>> values() const;
   std::string usage() const;                   // one line a flag, sorted
 
   // Where "--" stood among the arguments parse() returned; npos when it was absent.
@@ -40,7 +42,9 @@ class Flags {
     std::string help, bare, shown;  // shown: the default, for usage
     char shortName = 0;
     bool changed = false;
+    std::string given;  // the last value on the command line
   };
+  static Status assign(Flag& flag, std::string_view value);
   Status setLong(std::string_view name, const std::string* inlineValue, const std::vector<std::string>& args, size_t& at);
   Status setShort(std::string_view cluster, const std::vector<std::string>& args, size_t& at);
   Flag* byShort(char c, std::string_view* name);

@@ -227,7 +227,12 @@ int runApiServer(const Args& args) {
   etcd.add(common.flags);
   SecurityFlags securityFlags;
   securityFlags.addTo(common.flags, security, plane.encryption);
+  std::string auditWebhook;
+  addAuditFlags(common.flags, plane.api.audit, auditWebhook);
   if (auto code = common.parse(args, "apiserver")) return *code;
+  plane.api.accessLog = common.verbosity >= 3;
+  plane.api.flags = common.flags.values();
+  if (auto read = readAuditWebhook(auditWebhook, plane.api.audit.webhook); !read.ok()) return fail(read.error().message());
   blockStopSignals();
   plane.storeDir = dataDir + "/store";
   if (auto read = files.read(plane); !read.ok()) return fail(read.error().message());

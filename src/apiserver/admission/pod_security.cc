@@ -44,6 +44,7 @@ class PodSecurity final : public AdmissionPlugin {
     }
     if (pod) TRY(enforce(request, labels, *described));
     warnOf(request, labels, *described);
+    auditOf(request, labels, *described);
     return okStatus();
   }
 
@@ -64,8 +65,20 @@ class PodSecurity final : public AdmissionPlugin {
 
   static Status enforce(const AdmissionRequest& request, const Value& labels, const Value& pod) {
     Policy policy = evaluate(labels, "enforce", pod);
+    if (!policy.text.empty()) annotate(request, "enforce-policy", policy.text);
     if (policy.violations.empty()) return okStatus();
     return refused(request, concat("violates PodSecurity ", quoted(policy.text), ": ", join(policy.violations, ", ")));
+  }
+
+  static void annotate(const AdmissionRequest& request, std::string_view key, std::string value) {
+    if (request.auditAnnotations) request.auditAnnotations->emplace(concat(kPrefix, key), std::move(value));
+  }
+
+  static void auditOf(const AdmissionRequest& request, const Value& labels, const Value& pod) {
+    if (request.auditAnnotations == nullptr) return;
+    Policy policy = evaluate(labels, "audit", pod);
+    if (policy.violations.empty()) return;
+    annotate(request, "audit-violations", concat("would violate PodSecurity ", quoted(policy.text), ": ", join(policy.violations, ", ")));
   }
 
   static void warnOf(const AdmissionRequest& request, const Value& labels, const Value& pod) {

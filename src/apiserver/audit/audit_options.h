@@ -14,6 +14,13 @@ struct BatchOptions {
   int throttleBurst = 0;
 };
 
+// What --audit-webhook-config-file, a kubeconfig, names.
+struct WebhookTarget {
+  std::string url;  // "": no webhook
+  std::string caPem, certPem, keyPem, token, serverName;
+  bool insecure = false;
+};
+
 struct AuditOptions {
   std::string policyFile;  // "": nothing is audited
   std::string logPath;     // "-": standard output; "": no log
@@ -22,7 +29,7 @@ struct AuditOptions {
   int logMaxAge = 366, logMaxBackups = 100, logMaxSizeMb = 100;
   bool logCompress = false;
   BatchOptions logBatch;
-  std::string webhookConfigFile;
+  WebhookTarget webhook;
   std::string webhookMode = "batch";
   std::chrono::milliseconds webhookInitialBackoff{10000};
   BatchOptions webhookBatch{.bufferSize = 10000, .maxSize = 400, .maxWait = std::chrono::milliseconds(30000), .throttle = true,

@@ -59,6 +59,8 @@ Policy parsePolicy(const codec::DocumentPtr& document) {
       compiled.messageExpression = compileExpression(source, environment);
     policy.validations.push_back(std::move(compiled));
   }
+  for (const Value& annotation : spec["auditAnnotations"].items())
+    policy.auditAnnotations.push_back({annotation["key"].str(), compileExpression(annotation["valueExpression"].asString(), environment)});
   for (const Value& mutation : spec["mutations"].items()) {
     bool isPatch = mutation["patchType"].asString() == "JSONPatch";
     const Value& body = mutation[isPatch ? "jsonPatch" : "applyConfiguration"];

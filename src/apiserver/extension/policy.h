@@ -28,6 +28,11 @@ struct Validation {
   std::string reason;
 };
 
+struct AuditAnnotation {
+  std::string key;
+  Expression expression;
+};
+
 struct Mutation {
   bool isPatch = false;  // JSONPatch, else ApplyConfiguration
   Expression expression;
@@ -39,6 +44,7 @@ struct Policy {
   std::vector<MatchCondition> conditions;
   std::vector<std::pair<std::string, Expression>> variables;
   std::vector<Validation> validations;
+  std::vector<AuditAnnotation> auditAnnotations;
   std::vector<Mutation> mutations;
   std::vector<Binding> bindings;
   bool failsOpen = false, reinvoked = false;

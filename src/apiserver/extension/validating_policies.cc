@@ -5,6 +5,7 @@
 #include "apiserver/status.h"
 #include "base/log.h"
 #include "base/strings.h"
+#include "codec/json.h"
 
 namespace skiff::apiserver::extension {
 namespace {
@@ -88,7 +89,8 @@ class ValidatingPolicies final : public AdmissionPlugin {
   void evaluate(const Policy& policy, const Binding& binding, const AdmissionRequest& request,
                 const MatchedResource& matched, const codec::DocumentPtr& param, std::vector<Denial>& denials) {
     codec::Arena arena;
-    auto act = [&](std::string message, std::string reason) {
+    auto act = [&](std::string message, std::string reason, size_t index = 0) {
+      if (binding.has("Audit")) addFailure(policy, binding, request, message, index);
       if (binding.has("Deny")) denials.push_back({policy.name, binding.name, message, std::move(reason)});
       if (binding.has("Warn") && request.warnings)
         request.warnings->push_back(concat("Validation failed for ValidatingAdmissionPolicy '", policy.name,
@@ -113,14 +115,47 @@ class ValidatingPolicies final : public AdmissionPlugin {
     if (!applies.ok()) return fail(applies.error());
     if (!*applies) return;
     cel::Budget budget{kPolicyBudget};
-    for (const Validation& validation : policy.validations) {
+    for (size_t i = 0; i < policy.validations.size(); ++i) {
+      const Validation& validation = policy.validations[i];
       auto value = evaluation.evaluate(validation.expression, budget);
       if (!value.ok()) {
         fail(value.error());
       } else if (!value->isTrue()) {
-        act(messageOf(validation, evaluation, budget), validation.reason);
+        act(messageOf(validation, evaluation, budget), validation.reason, i);
       }
     }
+    annotate(policy, evaluation, request, budget);
+  }
+
+  // The policy's own annotations; those of several bindings and params are joined, each value once.
+  static void annotate(const Policy& policy, Evaluation& evaluation, const AdmissionRequest& request, cel::Budget& budget) {
+    if (!request.auditAnnotations) return;
+    for (const AuditAnnotation& annotation : policy.auditAnnotations) {
+      auto made = evaluation.evaluate(annotation.expression, budget);
+      if (!made.ok() || !made->is(cel::Kind::String)) continue;  // null: nothing to tell
+      std::string_view text = trim(made->asText());
+      if (text.empty()) continue;
+      std::string& value = (*request.auditAnnotations)[concat(policy.name, '/', annotation.key)];
+      auto parts = split(value, ',');
+      bool told = std::ranges::any_of(parts, [&](std::string_view part) { return trim(part) == text; });
+      if (!told) value += value.empty() ? std::string(text) : concat(", ", text);
+    }
+  }
+
+  // What a binding with the action Audit found is one list of all failures of the request.
+  static void addFailure(const Policy& policy, const Binding& binding, const AdmissionRequest& request, std::string_view message,
+                         size_t index) {
+    if (!request.auditAnnotations) return;
+    codec::Arena arena;
+    Value failure = Value::map();
+    failure.set(arena, "message", Value::string(message));
+    failure.set(arena, "policy", Value::string(policy.name));
+    failure.set(arena, "binding", Value::string(binding.name));
+    failure.set(arena, "expressionIndex", Value::integer(int64_t(index)));
+    failure.set(arena, "validationActions", binding.spec()["validationActions"]);
+    std::string& all = (*request.auditAnnotations)["validation.policy.admission.k8s.io/validation_failure"];
+    if (all.empty()) all = "[]";
+    all.insert(all.size() - 1, concat(all.size() > 2 ? "," : "", codec::toJson(failure)));
   }
 
   static std::string messageOf(const Validation& validation, Evaluation& evaluation, cel::Budget& budget) {

@@ -139,7 +139,7 @@ Result<WebhookAnswer> WebhookCaller::ask(const Webhook& webhook, const Admission
   const Value* oldObject = TRY(inVersion(request.oldObject, request, matched, arena));
   std::string uid = newUid();
   std::string body = reviewJson(request, matched, object, oldObject, webhook.reviewVersion, uid);
-  auto answer = client_.post(*webhook.client, std::move(body), webhook.timeout);
+  auto answer = client_.post(*webhook.client, std::move(body), webhook.timeout, request.traceparent);
   if (!answer.ok()) return failedCalling(webhook, concat("failed to call webhook: ", answer.error().message()));
   return read(webhook, request, std::move(answer).value(), uid);
 }
@@ -162,6 +162,9 @@ Result<WebhookAnswer> WebhookCaller::read(const Webhook& webhook, const Admissio
   if (request.warnings)
     for (const Value& warning : response["warnings"].items())
       request.warnings->emplace_back(warning.asString().substr(0, kMaxWarning));
+  if (request.auditAnnotations)
+    for (const auto& annotation : response["auditAnnotations"].members())
+      request.auditAnnotations->emplace(concat(webhook.name, '/', annotation.key), annotation.value.str());
   if (!response["allowed"].asBool()) return denied(webhook, response["status"]);
   std::string_view patch = response["patch"].asString();
   if (patch.empty() || type_ == WebhookType::Validating) return WebhookAnswer{};

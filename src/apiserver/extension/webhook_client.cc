@@ -90,7 +90,7 @@ Result<std::shared_ptr<net::HttpClient>> WebhookClient::clientFor(const Target& 
 }
 
 Result<std::shared_ptr<codec::Document>> WebhookClient::post(const Value& config, std::string body,
-                                                             std::chrono::seconds timeout) {
+                                                             std::chrono::seconds timeout, std::string_view traceparent) {
   Target target = TRY(resolve(config, timeout));
   auto client = clientFor(target, config["caBundle"].asString());
   if (!client.ok()) return callError(target.url, client.error().message());
@@ -103,6 +103,7 @@ Result<std::shared_ptr<codec::Document>> WebhookClient::post(const Value& config
   request.headers.set("content-type", "application/json");
   request.headers.set("accept", "application/json");
   request.headers.set("user-agent", kUserAgent);
+  if (!traceparent.empty()) request.headers.set("traceparent", traceparent);
   request.body = SharedBytes(std::move(body));
   auto answer = (*client)->call(std::move(request), timeout);
   if (!answer.ok())
