@@ -49,7 +49,8 @@ class Exchange {
   std::string auditId;
   SteadyTime started{};
   flow::Seat seat;       // its place in a priority level
-  bool counted = false;  // against the limits without fair queueing
+  bool counted = false;   // against the limits without fair queueing
+  bool watching = false;  // counted among the watches of its resource
   size_t answerBytes = 0;
   bool deprecated = false;   // the API that was asked
   Series* series = nullptr;  // counters of a long-running request; null for others

@@ -54,8 +54,8 @@ std::string Series::commitLabels() const {
   return concat("group=\"", group_, "\",operation=\"", verb_, "\",resource=\"", resource_, "\"");
 }
 
-std::string Series::deprecationLabels(std::string_view removedRelease) const {
-  return concat("group=\"", group_, "\",removed_release=\"", removedRelease, "\",resource=\"", resource_, "\",",
+std::string Series::deprecationLabels(std::string_view removedIn) const {
+  return concat("group=\"", group_, "\",removed_release=\"", removedIn, "\",resource=\"", resource_, "\",",
                 metricLabel("subresource", subresource_), ",version=\"", version_, "\"");
 }
 

@@ -48,3 +48,17 @@ TEST_CASE("errors are in pflag's words") {
   CHECK(Sample().flags.parse({"-z"}).error().message() == "unknown shorthand flag: 'z' in -z");
   CHECK_FALSE(Sample().flags.parse({"--tail=x"}).ok());
 }
+
+TEST_CASE("values are as given, or the default") {
+  std::string text = "x";
+  int number = 1;
+  bool on = false;
+  Flags flags;
+  flags.text("text", &text, "").integer("number", &number, "").boolean("on", &on, "");
+  REQUIRE(flags.parse({"--number", "5", "--on"}).ok());
+  auto values = flags.values();
+  REQUIRE(values.size() == 3);
+  CHECK(values[0] == std::pair<std::string, std::string>("number", "5"));
+  CHECK(values[1] == std::pair<std::string, std::string>("on", "true"));
+  CHECK(values[2] == std::pair<std::string, std::string>("text", "x"));
+}

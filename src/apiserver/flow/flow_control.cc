@@ -128,7 +128,10 @@ void FlowControl::reload() {
 }
 
 FlowControl::Entry FlowControl::enter(Exchange& exchange) {
-  if (exchange.info.verb == "watch" && exchange.info.isResource) watches_.add(exchange.info, 1);
+  if (exchange.info.verb == "watch" && exchange.info.isResource) {
+    exchange.watching = true;
+    watches_.add(exchange.info, 1);
+  }
   if (exchange.inProcess()) return Entry::Seated;
   if (isLongRunning(exchange.info) && exchange.info.verb != "watch") return Entry::Seated;
   if (!options_.fair) return enterUnfair(exchange);
@@ -183,7 +186,7 @@ FlowControl::Entry FlowControl::enterUnfair(Exchange& exchange) {
 }
 
 void FlowControl::leave(Exchange& exchange, SteadyTime now) {
-  if (exchange.info.verb == "watch" && exchange.info.isResource) watches_.add(exchange.info, -1);
+  if (std::exchange(exchange.watching, false)) watches_.add(exchange.info, -1);
   if (std::exchange(exchange.counted, false)) (isWrite(exchange) ? writes_ : reads_).fetch_sub(1);
   exchange.seat.release(now);
 }
