@@ -160,14 +160,14 @@ TEST_CASE("audit: the log is rotated by size and old ones are removed") {
 
 TEST_CASE("audit: events of a write are as upstream's") {
   Audited f("omitManagedFields: true\nrules: [{level: RequestResponse}]");
-  auto made = f.server->call("POST", "/api/v1/namespaces/default/configmaps?fieldManager=x&dryRun=", R"({"metadata":{"name":"a"},"data":{"x":"1"}})",
+  auto made = f.server->call("POST", "/api/v1/namespaces/default/configmaps?fieldManager=x&fieldValidation=Strict", R"({"metadata":{"name":"a"},"data":{"x":"1"}})",
                              {{"user-agent", "tester/1"}, {"content-type", "application/json"}, {"audit-id", "id-1"}, {"x-forwarded-for", "10.0.0.1, 10.0.0.2"}});
   REQUIRE_MESSAGE(made.status == 201, made.body);
   CHECK(made.headers.get("audit-id") == "id-1");
   auto events = f.lines("\"auditID\":\"id-1\"");
   REQUIRE(events.size() == 2);
   CHECK(events[0].starts_with(R"({"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"RequestResponse","auditID":"id-1","stage":"RequestReceived",)"
-                              R"("requestURI":"/api/v1/namespaces/default/configmaps?fieldManager=x\u0026dryRun=","verb":"create","user":{"username":"admin",)"
+                              R"("requestURI":"/api/v1/namespaces/default/configmaps?fieldManager=x\u0026fieldValidation=Strict","verb":"create","user":{"username":"admin",)"
                               R"("groups":["system:masters","system:authenticated"]},"sourceIPs":["10.0.0.1","10.0.0.2","127.0.0.1"],"userAgent":"tester/1",)"
                               R"("objectRef":{"resource":"configmaps","namespace":"default","apiVersion":"v1"},"requestReceivedTimestamp":")"));
   CHECK(events[1].find(R"("objectRef":{"resource":"configmaps","namespace":"default","name":"a","apiVersion":"v1"},"responseStatus":{"metadata":{},"code":201},)"
