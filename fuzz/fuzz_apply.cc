@@ -74,7 +74,9 @@ class Session {
       Value proposed = *config;
       if (live_.isMap() && live_["metadata"].has("managedFields"))
         proposed.child(arena_, "metadata").set(arena_, "managedFields", live_["metadata"]["managedFields"]);
-      MUST(take(endpoint_.manager.update(current(), proposed, "three", now_, arena_)) || !endpoint_.type);
+      Value owners = endpoint_.manager.update(current(), proposed, "three", now_, arena_);
+      proposed.child(arena_, "metadata").set(arena_, "managedFields", owners);
+      MUST(take(proposed) || !endpoint_.type);
     }
     now_ += seconds(1);
   }
