@@ -88,6 +88,19 @@ Status pipeRaw(const std::shared_ptr<net::Request>& request, const std::shared_p
   });
 }
 
+// A Status, or an error's text: all of the runtime's error stream.
+std::string readVerdict(net::ByteStream& from) {
+  constexpr size_t kMaxVerdict = 64 * 1024;
+  std::string text;
+  char buffer[4096];
+  while (text.size() < kMaxVerdict) {
+    auto count = from.read(buffer, sizeof buffer);
+    if (!count.ok() || *count == 0) break;
+    text.append(buffer, *count);
+  }
+  return text;
+}
+
 void runChannels(std::unique_ptr<net::ByteStream> caller, std::unique_ptr<net::ByteStream> runtime, RemoteCommand command,
                  bool halfClose) {
   auto channels = net::webSocketChannels(
@@ -132,8 +145,10 @@ void runChannels(std::unique_ptr<net::ByteStream> caller, std::unique_ptr<net::B
     auto end = channels->accept();
     spdy->close();
   });
-  if (error != nullptr) copy(*error->inner, *error->outer);
+  // Its verdict is the last thing that the caller reads: some take no output after it.
+  std::string verdict = error != nullptr ? readVerdict(*error->inner) : "";
   for (auto& thread : threads) thread.join();
+  if (!verdict.empty() && error->outer->write(verdict).ok()) error->outer->closeWrite();
   channels->close();
   spdy->close();
   watch.join();
