@@ -1,6 +1,7 @@
 #include "apiserver/auth/access_webhook.h"
 
 #include "api/selectors.h"
+#include "apiserver/auth/text_list.h"
 #include "base/log.h"
 #include "base/strings.h"
 #include "codec/json.h"
@@ -10,12 +11,6 @@ namespace {
 
 using codec::Arena;
 using codec::Value;
-
-Value textList(const std::vector<std::string>& items, Arena& arena) {
-  Value out = Value::list();
-  for (const std::string& item : items) out.push(arena, Value::text(arena, item));
-  return out;
-}
 
 Value requirementValue(std::string_view key, std::string_view op, const std::vector<std::string>& values, Arena& arena) {
   Value out = Value::map();

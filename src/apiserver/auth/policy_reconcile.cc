@@ -10,25 +10,6 @@ namespace {
 using codec::Arena;
 using codec::Value;
 
-Value textList(const std::vector<std::string>& items, Arena& arena) {
-  Value out = Value::list();
-  for (const std::string& item : items) out.push(arena, Value::text(arena, item));
-  return out;
-}
-
-Value ruleValue(const rbac::Rule& rule, Arena& arena) {
-  Value out = Value::map();
-  auto add = [&](std::string_view key, const std::vector<std::string>& items) {
-    if (!items.empty()) out.set(arena, key, textList(items, arena));
-  };
-  add("apiGroups", rule.apiGroups);
-  add("nonResourceURLs", rule.nonResourceUrls);
-  add("resourceNames", rule.resourceNames);
-  add("resources", rule.resources);
-  add("verbs", rule.verbs);
-  return out;
-}
-
 // Labels or annotations: those that are there stay as they are.
 bool addMembers(Value& live, const Value& wanted, std::string_view field, Arena& arena) {
   bool changed = false;
@@ -67,7 +48,7 @@ bool addRules(Value& live, const Value& wanted, Arena& arena) {
                     wanted["aggregationRule"]["clusterRoleSelectors"], arena, equalTrees);
   }
   rbac::Rules missing = rbac::uncovered(rbac::rulesFromValue(live["rules"]), rbac::rulesFromValue(wanted["rules"]));
-  for (const rbac::Rule& rule : missing) live.child(arena, "rules").push(arena, ruleValue(rule, arena));
+  for (const rbac::Rule& rule : missing) live.child(arena, "rules").push(arena, rbac::ruleValue(rule, arena));
   return !missing.empty();
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "apiserver/auth/text_list.h"
 #include "base/strings.h"
 
 namespace skiff::apiserver::rbac {
@@ -113,6 +114,19 @@ std::string Rule::str() const {
   appendList(out, "NonResourceURLs", nonResourceUrls);
   appendList(out, "Verbs", verbs);
   return out + "}";
+}
+
+codec::Value ruleValue(const Rule& rule, codec::Arena& arena) {
+  codec::Value out = codec::Value::map();
+  auto add = [&](std::string_view name, const std::vector<std::string>& items) {
+    if (!items.empty()) out.set(arena, name, textList(items, arena));
+  };
+  add("verbs", rule.verbs);
+  add("apiGroups", rule.apiGroups);
+  add("resources", rule.resources);
+  add("resourceNames", rule.resourceNames);
+  add("nonResourceURLs", rule.nonResourceUrls);
+  return out;
 }
 
 Rules rulesFromValue(const codec::Value& rules) {

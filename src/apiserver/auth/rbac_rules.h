@@ -20,6 +20,7 @@ struct Rule {
 using Rules = std::vector<Rule>;
 
 Rules rulesFromValue(const codec::Value& rules);
+codec::Value ruleValue(const Rule& rule, codec::Arena& arena);
 
 // The parts of `asked` that `owned` does not cover, each with one group, resource, name and verb, merged again for printing.
 Rules uncovered(const Rules& owned, const Rules& asked);

@@ -1,5 +1,6 @@
 // The virtual resources that tell who someone is and what they may do.
 #include "apiserver/auth/authentication.h"
+#include "apiserver/auth/text_list.h"
 #include "apiserver/security.h"
 #include "base/strings.h"
 #include "codec/json.h"
@@ -10,12 +11,6 @@ namespace {
 
 using codec::Arena;
 using codec::Value;
-
-Value textList(const std::vector<std::string>& items, Arena& arena) {
-  Value out = Value::list();
-  for (const std::string& item : items) out.push(arena, Value::text(arena, item));
-  return out;
-}
 
 std::vector<std::string> texts(const Value& list) {
   std::vector<std::string> out;
@@ -123,19 +118,6 @@ Status reviewSubjectAccess(Value& review, Arena& arena, const AdmissionRequest& 
   return okStatus();
 }
 
-Value ruleValue(const rbac::Rule& rule, Arena& arena) {
-  Value out = Value::map();
-  auto add = [&](std::string_view name, const std::vector<std::string>& items) {
-    if (!items.empty()) out.set(arena, name, textList(items, arena));
-  };
-  add("verbs", rule.verbs);
-  add("apiGroups", rule.apiGroups);
-  add("resources", rule.resources);
-  add("resourceNames", rule.resourceNames);
-  add("nonResourceURLs", rule.nonResourceUrls);
-  return out;
-}
-
 Status reviewRules(Value& review, Arena& arena, const AdmissionRequest& request,
                    Authorizer& authorizer) {
   std::string_view ns = review["spec"]["namespace"].asString();
@@ -144,7 +126,7 @@ Status reviewRules(Value& review, Arena& arena, const AdmissionRequest& request,
   if (auto* lister = dynamic_cast<RuleLister*>(&authorizer)) known = lister->listRules(*request.user, ns);
   Value resources = Value::list(), paths = Value::list();
   for (const rbac::Rule& rule : known.rules) {
-    (rule.nonResourceUrls.empty() ? resources : paths).push(arena, ruleValue(rule, arena));
+    (rule.nonResourceUrls.empty() ? resources : paths).push(arena, rbac::ruleValue(rule, arena));
   }
   Value status = Value::map();
   if (!known.problem.empty()) status.set(arena, "evaluationError", Value::text(arena, known.problem));
