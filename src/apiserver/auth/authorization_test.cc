@@ -116,7 +116,7 @@ TEST_CASE("roles and bindings of the cluster get what they lack, and keep what w
   CHECK(reconciled(R"({"metadata":{"name":"r","labels":{"a":"2"}},"rules":[{"verbs":["*"],"apiGroups":["*"],"resources":["*"]}]})", kWanted) == "");
   CHECK(reconciled(R"({"metadata":{"name":"r"},"rules":[{"verbs":["get","delete"],"apiGroups":[""],"resources":["pods"]}]})", kWanted) ==
         R"({"metadata":{"name":"r","labels":{"a":"1"}},"rules":[{"verbs":["get","delete"],"apiGroups":[""],"resources":["pods"]},)"
-        R"({"apiGroups":[""],"resources":["pods"],"verbs":["list"]}]})");
+        R"({"verbs":["list"],"apiGroups":[""],"resources":["pods"]}]})");
   CHECK(reconciled(R"({"metadata":{"name":"r","annotations":{"rbac.authorization.kubernetes.io/autoupdate":"false"}}})", kWanted) == "");
   constexpr std::string_view kBinding = R"({"roleRef":{"kind":"ClusterRole","name":"r"},"subjects":[{"kind":"User","name":"u"}]})";
   CHECK(reconciled(kBinding, kBinding) == "");
