@@ -23,6 +23,9 @@ struct OpenApiVersion {
   std::map<std::string, codec::Value, std::less<>> customSchemas;
 };
 
+// Of the schema with its comments, all that the built-in documents are made of: another one, other documents.
+extern const char kSchemaFingerprint[];
+
 struct OpenApiInfo {
   std::string gitVersion = "v1.37.2";  // info.version
 };

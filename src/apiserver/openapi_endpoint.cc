@@ -44,9 +44,9 @@ Served servedNow(const Resources& resources, const RemoteApiTable& remote) {
   return served;
 }
 
-// Names a document's content: what is built in changes with the release only, custom kinds with their definitions.
+// Names a document's content: what is built in changes with the program's schema only, custom kinds with their definitions.
 std::string hashOf(const Served& served, std::string_view name) {
-  std::string text = concat(kGitVersion, '\n', name, '\n');
+  std::string text = concat(kGitVersion, ' ', api::kSchemaFingerprint, '\n', name, '\n');
   for (const ServedGroup& group : served.map->groups())
     for (const ServedVersion& version : group.versions)
       for (const ServedPtr& resource : version.resources) {

@@ -8,6 +8,7 @@ OUT/X.h (structs) and OUT/bind_X.cc (Bindings; see src/api/typed.h). OUT/registr
 OUT/descriptions.cc holds the comments above messages and fields: what OpenAPI and `explain` say of them.
 OPTIONS_DIR holds skiff_pb2.py, made by protoc from schema/skiff.proto.
 """
+import hashlib
 import json
 import os
 import sys
@@ -55,10 +56,11 @@ class Descriptions:
             self.size += len(text) + 1
         return self.offsets[text]
 
-    def source(self):
+    def source(self, fingerprint):
         literals = "\n    ".join(q(text)[:-1] + '\\0"' for text in self.offsets)
         return ("namespace skiff::api {\nextern const char kDescriptions[];\n"
-                f"const char kDescriptions[] =\n    {literals};\n}}  // namespace skiff::api\n")
+                f"const char kDescriptions[] =\n    {literals};\nextern const char kSchemaFingerprint[];\n"
+                f"const char kSchemaFingerprint[] = {q(fingerprint)};\n}}  // namespace skiff::api\n")
 
 
 class Schema:
@@ -66,7 +68,9 @@ class Schema:
         self.descriptions = Descriptions()
         descriptors = descriptor_pb2.FileDescriptorSet()
         with open(path, "rb") as f:
-            descriptors.ParseFromString(f.read())
+            content = f.read()
+        self.fingerprint = hashlib.sha256(content).hexdigest()
+        descriptors.ParseFromString(content)
         self.files = [File(self, f) for f in descriptors.file if f.package.startswith("skiff.api.")]
         self.messages = {m.full: m for f in self.files for m in f.messages}
         self.scalars = {}
@@ -436,7 +440,7 @@ def main():
             write(out, f"{file.id}.h", header(file))
             write(out, f"bind_{file.id}.cc", bindings(file))
     write(out, "registry.cc", registry(schema))
-    write(out, "descriptions.cc", schema.descriptions.source())
+    write(out, "descriptions.cc", schema.descriptions.source(schema.fingerprint))
 
 
 main()
