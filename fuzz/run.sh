@@ -1,7 +1,7 @@
 #!/bin/bash
 # Builds the fuzzers and runs them one after the other:   fuzz/run.sh SECONDS [NAME...]
 # A line each: executions, coverage, corpus, result. Fails when one finds something; its input lies in build/fuzz/findings.
-# What they learn stays in build/fuzz/corpus. JOBS=2 runs two at a time; BUILD="slot ninja -j1" changes how it is built.
+# TIMEOUT is the seconds one input may take (busy machines need more than 5). What they learn stays in build/fuzz/corpus. JOBS=2 runs two at a time; BUILD="slot ninja -j1" changes how it is built.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 seconds=${1:?seconds for each fuzzer}
@@ -20,7 +20,7 @@ run() {
   mkdir -p $out/corpus/$name $out/seeds/$name
   [ -f fuzz/dict/$name.dict ] && dict=(-dict=fuzz/dict/$name.dict)
   nice -n 10 $out/fuzz/fuzz_$name $out/corpus/$name $out/seeds/$name "${dict[@]}" -max_total_time=$seconds -max_len=${MAX_LEN:-4096} \
-    -timeout=5 -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix=$out/findings/$name- >$log 2>&1 || result=FOUND
+    -timeout=${TIMEOUT:-5} -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix=$out/findings/$name- >$log 2>&1 || result=FOUND
   printf '%-11s %10s execs  %6s edges  %6s inputs  %s\n' "$name" "$(sed -n 's/^stat::number_of_executed_units: *//p' $log)" \
     "$(grep -o ' cov: [0-9]*' $log | tail -1 | tr -dc 0-9)" "$(ls $out/corpus/$name | wc -l)" "$result"
   [ $result = ok ] && return
