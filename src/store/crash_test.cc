@@ -1,4 +1,4 @@
-// A writer is killed at random moments; what it acknowledged must be there afterwards.
+// A writer is killed at random moments; what it acknowledged must be there afterwards, and a watch must go on.
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -43,12 +43,12 @@ struct Ack {
 
 }  // namespace
 
-TEST_CASE("kill -9 loses no acknowledged write") {
+TEST_CASE("kill -9 loses no acknowledged write and no event") {
   TempDirectory temp;
   std::string directory = temp / "s";
   std::mt19937 random(std::random_device{}());
-  Revision last = 0;
-  size_t total = 0;
+  Revision last = put(*mustOpen({.directory = directory}), "/first", "1").revision;
+  size_t total = 1;
   for (int round = 0; round < 4; ++round) {
     int pipe[2];
     REQUIRE(::pipe(pipe) == 0);
@@ -79,8 +79,11 @@ TEST_CASE("kill -9 loses no acknowledged write") {
       CHECK(record->value().view().starts_with(record->key()));
       CHECK(ack.revision > last);
     }
+    auto watcher = store->watch("/", last);
+    REQUIRE(watcher.ok());
+    for (const EventPtr& event : (*watcher)->take(SIZE_MAX).events) CHECK(event->revision == ++last);
+    CHECK(last == store->revision());
     total += acks.size();
     CHECK(store->stats().keys >= total);
-    last = store->revision();
   }
 }

@@ -36,27 +36,34 @@ milliseconds timeUntil(Duration left) {
 Result<std::unique_ptr<Store>> openStore(EngineOptions options) {
   DirectoryLock lock;
   std::unique_ptr<Disk> disk;
+  std::unique_ptr<HistoryLog> history;
   if (!options.inMemory) {
     lock = TRY(DirectoryLock::acquire(options.directory));
     disk = TRY(LmdbDisk::open(options.directory, options.sync));
     if (options.transformer) disk = std::make_unique<SealedDisk>(std::move(disk), options.transformer);
+    history = std::make_unique<HistoryLog>(options.directory, options.transformer);
   }
-  auto engine = TRY(Engine::create(std::move(options), std::move(disk), std::move(lock)));
+  auto engine = TRY(Engine::create(std::move(options), std::move(disk), std::move(history), std::move(lock)));
   return std::unique_ptr<Store>(std::move(engine));
 }
 
 Result<std::unique_ptr<Engine>> Engine::create(EngineOptions options, std::unique_ptr<Disk> disk,
-                                               DirectoryLock lock) {
-  DiskState state;
-  if (disk) state = TRY(disk->load());
+                                               std::unique_ptr<HistoryLog> history, DirectoryLock lock) {
+  Past past;
+  if (disk) past.base = TRY(disk->load());
+  past.newest = past.base.revision;
+  if (history) past = history->load(std::move(past.base));
   return std::unique_ptr<Engine>(
-      new Engine(std::move(options), std::move(disk), std::move(lock), std::move(state)));
+      new Engine(std::move(options), std::move(disk), std::move(history), std::move(lock), std::move(past)));
 }
 
-Engine::Engine(EngineOptions options, std::unique_ptr<Disk> disk, DirectoryLock lock, DiskState state)
-    : options_(std::move(options)), lock_(std::move(lock)), disk_(std::move(disk)),
-      expiries_(expiriesOf(state.records)), lastMarked_(state.revision),
-      keys_(std::move(state.records), state.revision), diskBytes_(disk_ ? disk_->bytes() : 0) {
+Engine::Engine(EngineOptions options, std::unique_ptr<Disk> disk, std::unique_ptr<HistoryLog> history, DirectoryLock lock,
+               Past past)
+    : options_(std::move(options)), lock_(std::move(lock)), disk_(std::move(disk)), history_(std::move(history)),
+      lastMarked_(past.base.revision), keys_(std::move(past.base.records), past.base.revision),
+      diskBytes_(disk_ ? disk_->bytes() : 0) {
+  if (!past.events.empty()) keys_.publish(past.events, past.newest);
+  expiries_ = expiriesOf(keys_.all());
   housekeeper_.start();
 }
 
@@ -159,8 +166,10 @@ Status Engine::makeDurable(const Round& round) {
   for (const std::string& key : doubtful_) {
     if (!round.changed.contains(key)) changes.push_back({key, keys_.get(key)});
   }
+  if (history_) history_->append(round.events, round.revision);
   Status applied = disk_->apply(changes, round.revision);
   if (!applied.ok()) {
+    if (history_) history_->takeBack();
     for (const auto& [key, record] : round.changed) doubtful_.emplace(key);
     return applied;
   }
@@ -172,7 +181,7 @@ Status Engine::makeDurable(const Round& round) {
 }
 
 void Engine::publish(const Round& round) {
-  bool nudge = false;
+  bool nudge = false, marked = false;
   {
     std::lock_guard lock(timesMutex_);
     for (const EventPtr& event : round.events) {
@@ -183,8 +192,10 @@ void Engine::publish(const Round& round) {
       nudge |= marks_.empty();
       marks_.push_back({now, round.revision});
       lastMarked_ = round.revision;
+      marked = true;
     }
   }
+  if (marked && history_) history_->endSegment();
   keys_.publish(round.events, round.revision);
   {
     std::lock_guard lock(mutex_);
@@ -193,9 +204,15 @@ void Engine::publish(const Round& round) {
   EventWindow::Size window = keys_.window().size();
   if (window.events > options_.maxWindowEvents || window.bytes > options_.maxWindowBytes) {
     Revision fits = keys_.window().revisionToFit(options_.maxWindowEvents, options_.maxWindowBytes);
-    MUST(keys_.compact(fits).ok());
+    MUST(compact(fits).ok());
   }
   if (nudge) housekeeper_.nudge();
+}
+
+Status Engine::compact(Revision upTo) {
+  TRY(keys_.compact(upTo));
+  if (history_) history_->forget(keys_.compactedRevision());
+  return okStatus();
 }
 
 std::optional<milliseconds> Engine::keepHouse() {
@@ -250,7 +267,7 @@ std::optional<milliseconds> Engine::compactDue() {
     }
     if (!marks_.empty()) wait = timeUntil(marks_.front().at + options_.historyAge - now);
   }
-  if (upTo > 0) MUST(keys_.compact(upTo).ok());
+  if (upTo > 0) MUST(compact(upTo).ok());
   return wait;
 }
 

@@ -4,7 +4,7 @@
 // judges them in order against the state, puts those that apply on disk in one transaction, publishes them, and lets
 // all their writers go. Those who arrived meanwhile wait for the next round, which one of them leads:
 //
-//   writers ---> queue_ --(whole queue)--> judge -> disk.apply -> keys.publish -> outcomes
+//   writers ---> queue_ --(whole queue)--> judge -> history.append -> disk.apply -> keys.publish -> outcomes
 //
 // If the disk fails, nothing was published: the writers get ServiceUnavailable, readers go on. The failed batch may
 // still have reached the disk, so its keys are written again, as they are in memory, with the next batch.
@@ -19,6 +19,7 @@
 #include "store/disk.h"
 #include "store/engine.h"
 #include "store/expiry_queue.h"
+#include "store/history_log.h"
 #include "store/housekeeper.h"
 #include "store/key_space.h"
 #include "store/lmdb_disk.h"
@@ -27,9 +28,9 @@ namespace skiff::store {
 
 class Engine final : public Store {
  public:
-  // Without a disk everything is in memory only.
+  // Without a disk everything is in memory only; without a history log older revisions are forgotten at the end.
   static Result<std::unique_ptr<Engine>> create(EngineOptions options, std::unique_ptr<Disk> disk,
-                                                DirectoryLock lock = {});
+                                                std::unique_ptr<HistoryLog> history = nullptr, DirectoryLock lock = {});
   ~Engine() override;  // no call may be running or follow
 
   Result<WriteResult> commit(Write write) override;
@@ -38,7 +39,7 @@ class Engine final : public Store {
   size_t count(std::string_view from, std::string_view to) const override { return keys_.count(from, to); }
   Revision revision() const override { return keys_.revision(); }
   Revision compactedRevision() const override { return keys_.compactedRevision(); }
-  Status compact(Revision upTo) override { return keys_.compact(upTo); }
+  Status compact(Revision upTo) override;
   Result<std::unique_ptr<Watcher>> watch(std::string_view prefix, Revision after) override {
     return keys_.watch(prefix, after);
   }
@@ -69,7 +70,7 @@ class Engine final : public Store {
     Revision revision = 0;
   };
 
-  Engine(EngineOptions options, std::unique_ptr<Disk> disk, DirectoryLock lock, DiskState state);
+  Engine(EngineOptions options, std::unique_ptr<Disk> disk, std::unique_ptr<HistoryLog> history, DirectoryLock lock, Past past);
   void await(std::span<Pending* const> mine);
   void leadRound();
   std::vector<Result<WriteResult>> runRound(std::span<Pending* const> batch);
@@ -83,6 +84,7 @@ class Engine final : public Store {
   const EngineOptions options_;
   DirectoryLock lock_;
   std::unique_ptr<Disk> disk_;       // used by the committer only (but for isStale), as is doubtful_
+  const std::unique_ptr<HistoryLog> history_;
   std::set<std::string> doubtful_;   // keys of failed batches: their state on disk is unknown
 
   std::mutex houseMutex_;            // one keepHouse at a time; taken before all others

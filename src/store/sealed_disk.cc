@@ -12,35 +12,39 @@ RecordPtr withValue(const Record& record, std::string value) {
 
 }  // namespace
 
+Result<RecordPtr> sealed(Transformer& transformer, const RecordPtr& record) {
+  std::string_view value = record->value().view();
+  if (!transformer.sealOf(value).empty()) return record;
+  std::string stored = TRY(transformer.seal(record->key(), value));
+  if (transformer.sealOf(stored).empty()) return record;
+  return withValue(*record, std::move(stored));
+}
+
+RecordPtr opened(Transformer& transformer, const RecordPtr& record) {
+  std::string_view stored = record->value().view();
+  if (transformer.sealOf(stored).empty()) return record;
+  auto value = transformer.open(record->key(), stored);
+  if (value.ok()) return withValue(*record, *std::move(value));
+  log::error("A stored value cannot be decrypted", {{"key", record->key()}, {"err", value.error().message()}});
+  return record;
+}
+
 Result<DiskState> SealedDisk::load() {
   DiskState state = TRY(inner_->load());
   for (RecordPtr& record : state.records) {
-    std::string seal = transformer_->sealOf(record->value().view());
-    auto value = transformer_->open(record->key(), record->value().view());
-    notes_.note(record->key(), seal);
-    if (!value.ok()) {
-      log::error("A stored value cannot be decrypted", {{"key", record->key()}, {"err", value.error().message()}});
-    } else if (!seal.empty()) {
-      record = withValue(*record, *std::move(value));
-    }
+    notes_.note(record->key(), transformer_->sealOf(record->value().view()));
+    record = opened(*transformer_, record);
   }
   return state;
 }
 
 Status SealedDisk::apply(std::span<const DiskChange> changes, Revision revision) {
-  std::vector<DiskChange> sealed(changes.begin(), changes.end());
-  std::vector<std::string> seals(changes.size());
-  for (size_t i = 0; i < changes.size(); ++i) {
-    if (!changes[i].record) continue;
-    std::string_view value = changes[i].record->value().view();
-    // What could not be opened goes back as it is.
-    if (!transformer_->sealOf(value).empty()) continue;
-    std::string stored = TRY(transformer_->seal(changes[i].key, value));
-    seals[i] = transformer_->sealOf(stored);
-    if (!seals[i].empty()) sealed[i].record = withValue(*changes[i].record, std::move(stored));
-  }
-  TRY(inner_->apply(sealed, revision));
-  for (size_t i = 0; i < changes.size(); ++i) notes_.note(changes[i].key, std::move(seals[i]));
+  std::vector<DiskChange> stored(changes.begin(), changes.end());
+  for (DiskChange& change : stored)
+    if (change.record) change.record = TRY(sealed(*transformer_, change.record));
+  TRY(inner_->apply(stored, revision));
+  for (const DiskChange& change : stored)
+    notes_.note(change.key, change.record ? transformer_->sealOf(change.record->value().view()) : std::string());
   return okStatus();
 }
 

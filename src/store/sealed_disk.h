@@ -5,12 +5,17 @@
 
 namespace skiff::store {
 
+// The record with its value as it is written. What could not be opened goes back as it is.
+Result<RecordPtr> sealed(Transformer& transformer, const RecordPtr& record);
+// The record with its plain value. What cannot be opened (its key is gone) keeps its sealed value: it is not lost, only
+// unreadable, and the log says so.
+RecordPtr opened(Transformer& transformer, const RecordPtr& record);
+
 class SealedDisk final : public Disk {
  public:
   SealedDisk(std::unique_ptr<Disk> inner, std::shared_ptr<Transformer> transformer)
       : inner_(std::move(inner)), transformer_(std::move(transformer)) {}
 
-  // What cannot be opened (its key is gone) keeps its sealed value: it is not lost, only unreadable, and the log says so.
   Result<DiskState> load() override;
   Status apply(std::span<const DiskChange> changes, Revision revision) override;
   uint64_t bytes() const override { return inner_->bytes(); }

@@ -1,4 +1,6 @@
 // Values that are sealed on their way to a medium, on a disk and in an etcd alike.
+#include <fstream>
+
 #include "store/etcd/etcd_store.h"
 #include "store/etcd/fake_etcd.h"
 #include "store/etcd/sealed_api.h"
@@ -66,6 +68,27 @@ TEST_CASE("a disk holds sealed values, memory plain ones") {
   CHECK(onDisk(options.directory, "/registry/b") == "seal:two:cba");
   CHECK(onDisk(options.directory, "/registry/c") == "(none)");
   CHECK(textOf(*mustOpen(options), "/registry/b") == "abc");
+}
+
+TEST_CASE("history on disk is sealed too") {
+  TempDirectory scratch;
+  EngineOptions options{.directory = scratch / "store", .sync = false, .transformer = std::make_shared<Mirror>()};
+  {
+    auto store = mustOpen(options);
+    put(*store, "/registry/a", "secret");
+    put(*store, "/registry/a", "other");
+  }
+  for (const auto& entry : std::filesystem::directory_iterator(options.directory)) {
+    std::ifstream in(entry.path(), std::ios::binary);
+    CHECK(std::string(std::istreambuf_iterator<char>(in), {}).find("secret") == std::string::npos);
+  }
+  auto store = mustOpen(options);
+  auto watcher = store->watch("/registry/", 1);
+  REQUIRE(watcher.ok());
+  auto batch = (*watcher)->take(10);
+  REQUIRE(batch.events.size() == 1);
+  CHECK(batch.events[0]->previous->value().view() == "secret");
+  CHECK(batch.events[0]->record->value().view() == "other");
 }
 
 TEST_CASE("what cannot be opened is kept as it is") {
