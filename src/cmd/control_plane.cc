@@ -9,13 +9,17 @@ namespace {
 constexpr milliseconds kDrain{2000};  // open answers get this long when the server stops
 // An event keeps the value that it replaced, some 5 KB for a pod: resident memory under churn is bounded by this.
 constexpr size_t kWindowEvents = 20000;
+constexpr std::chrono::hours kForEver{24 * 366};
 }
 
 namespace {
 
 Result<std::unique_ptr<store::Store>> openStoreOf(const ControlPlaneOptions& options, std::shared_ptr<store::Transformer> transformer) {
-  if (options.etcd.servers.empty())
-    return store::openStore({.directory = options.storeDir, .maxWindowEvents = kWindowEvents, .transformer = std::move(transformer)});
+  if (options.etcd.servers.empty()) {
+    auto interval = std::chrono::ceil<seconds>(options.etcd.compactionInterval);
+    return store::openStore({.directory = options.storeDir, .historyAge = interval.count() > 0 ? interval : kForEver,
+                             .maxWindowEvents = kWindowEvents, .transformer = std::move(transformer)});
+  }
   store::EtcdOptions etcd = options.etcd;
   etcd.transformer = std::move(transformer);
   etcd.maxWindowEvents = kWindowEvents;

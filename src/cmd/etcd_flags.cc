@@ -12,7 +12,7 @@ void EtcdFlags::add(Flags& flags) {
       .text("etcd-certfile", &certfile, "certificate shown to etcd")
       .text("etcd-keyfile", &keyfile, "its key")
       .text("etcd-prefix", &prefix, "what all keys in etcd begin with")
-      .text("etcd-compaction-interval", &compactionInterval, "time between compactions that the API servers agree on; 0: never");
+      .text("etcd-compaction-interval", &compactionInterval, "how long older states can be read and watched from; 0: as long as memory allows");
 }
 
 Result<store::EtcdOptions> EtcdFlags::options() const {
