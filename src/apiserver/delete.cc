@@ -1,5 +1,7 @@
 // DELETE: preconditions, grace, finalizers by propagation policy; then the record goes, or waits for others.
 // https://kubernetes.io/docs/concepts/architecture/garbage-collection/
+#include <algorithm>
+
 #include "apiserver/crd_strategy.h"
 #include "apiserver/object_meta.h"
 #include "apiserver/registry.h"
@@ -27,6 +29,14 @@ Status checkPreconditions(const WriteCall& call, const DeleteCall& how, const ap
                            ") does not match the ResourceVersion in record (", live.resourceVersion(),
                            "). The object might have been modified"));
   return okStatus();
+}
+
+// Without a word of the client, a finalizer that the object has already decides, and then its kind.
+Propagation propagationOf(const DeleteCall& how, const Strategy& strategy, const Value& object) {
+  if (how.propagation != Propagation::Default || !strategy.orphansByDefault()) return how.propagation;
+  for (const Value& finalizer : object["metadata"]["finalizers"].items())
+    if (finalizer.asString() == kOrphan || finalizer.asString() == kForeground) return Propagation::Default;
+  return Propagation::Orphan;
 }
 
 // The finalizers that the garbage collector answers to, by what the client asked for.
@@ -92,6 +102,10 @@ void markDeleted(Value& object, WallTime now, int64_t grace, bool withGrace, Are
 }  // namespace
 
 Result<Deleted> Registry::remove(const WriteCall& call, const DeleteCall& how) {
+  std::string_view warning = strategyOf(*call.resource).silentDeletionWarning();
+  if (!warning.empty() && how.propagation == Propagation::Default && call.warnings &&
+      std::ranges::find(*call.warnings, warning) == call.warnings->end())  // once for a whole collection
+    call.warnings->emplace_back(warning);
   for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
     std::optional<Deleted> deleted = TRY(removeOnce(call, how));
     if (deleted) return *std::move(deleted);
@@ -121,7 +135,7 @@ Result<std::optional<Deleted>> Registry::removeOnce(const WriteCall& call, const
   if (asked && *asked < 0) asked = 1;
   std::optional<int64_t> grace = strategy.gracePeriod(live->root(), asked);
   bool marked = isDeleting(object);
-  bool changed = applyPropagation(object, how.propagation, arena);
+  bool changed = applyPropagation(object, propagationOf(how, strategy, object), arena);
   if (!marked && isServedDefinition(resource, object)) addFinalizer(object, kDefinitionCleanup, arena);
   bool pending = hasFinalizers(object) || (isNamespace(resource) && !object["spec"]["finalizers"].empty());
   WallTime now = clock().now();

@@ -89,6 +89,38 @@ TEST_CASE("an object with finalizers waits for the last one") {
   CHECK(server.call("GET", at("a")).status == 404);
 }
 
+// As upstream: of its kinds these two leave what they own behind, and only one says so.
+TEST_CASE("some kinds orphan their dependents by default") {
+  constexpr std::string_view kTemplate =
+      R"("template":{"metadata":{"labels":{"a":"b"}},"spec":{"restartPolicy":"RESTART","containers":[{"name":"c","image":"i"}]}}}})";
+  auto body = [&](std::string_view spec, std::string_view restart) {
+    std::string text = concat(R"({"metadata":{"name":"x","finalizers":["x.io/hold"]},"spec":{)", spec, kTemplate);
+    return text.replace(text.find("RESTART"), 7, restart);
+  };
+  struct Case {
+    std::string_view path, options, finalizers;
+    bool warns;
+  };
+  const std::string job = body("", "Never"), controller = body(R"("selector":{"a":"b"},)", "Always");
+  const std::string replicaSet = body(R"("selector":{"matchLabels":{"a":"b"}},)", "Always");
+  const Case cases[] = {
+      {"/apis/batch/v1/namespaces/default/jobs", "", R"(["x.io/hold","orphan"])", true},
+      {"/apis/batch/v1/namespaces/default/jobs", "?propagationPolicy=Background", R"(["x.io/hold"])", false},
+      {"/apis/batch/v1/namespaces/default/jobs", "?orphanDependents=false", R"(["x.io/hold"])", false},
+      {"/api/v1/namespaces/default/replicationcontrollers", "", R"(["x.io/hold","orphan"])", false},
+      {"/apis/apps/v1/namespaces/default/replicasets", "", R"(["x.io/hold"])", false},
+  };
+  for (const Case& c : cases) {
+    CAPTURE(c.path);
+    TestServer server;
+    const std::string& object = c.path.ends_with("jobs") ? job : c.path.ends_with("replicasets") ? replicaSet : controller;
+    REQUIRE(server.call("POST", c.path, object).status == 201);
+    auto deleted = server.call("DELETE", concat(c.path, "/x", c.options));
+    CHECK(deleted.headers.get("warning").starts_with("299 - \"child pods are preserved by default") == c.warns);
+    CHECK(codec::toJson(server.call("GET", concat(c.path, "/x")).json()["metadata"]["finalizers"]) == c.finalizers);
+  }
+}
+
 TEST_CASE("preconditions of a deletion are checked") {
   TestServer server;
   server.call("POST", kMaps, configMap("a"));

@@ -68,6 +68,10 @@ class Strategy {
     (void)object, (void)asked;
     return std::nullopt;
   }
+  // Dependents outlive the object unless its deletion says otherwise. Kinds older than garbage collection promise so.
+  virtual bool orphansByDefault() const { return false; }
+  // Told to who deletes without saying what becomes of dependents; "": nothing.
+  virtual std::string_view silentDeletionWarning() const { return {}; }
   // May an update create the object if it is absent (PUT)?
   virtual bool allowCreateOnUpdate() const { return false; }
   virtual bool allowUnconditionalUpdate() const { return true; }

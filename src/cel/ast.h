@@ -5,6 +5,7 @@
 #include <span>
 #include <string_view>
 
+#include "cel/types.h"
 #include "cel/value.h"
 
 namespace re2 {
@@ -22,14 +23,8 @@ enum class MacroKind : uint8_t {
   SortBy,
 };
 
-// What is known of a value before it is evaluated; Dyn is anything.
-enum class StaticType : uint8_t {
-  Dyn, Null, Bool, Int, Uint, Double, String, Bytes, List, Map, Timestamp, Duration, Type, Optional,
-};
-
 struct Expr {
   Node node = Node::Literal;
-  StaticType type = StaticType::Dyn;
   MacroKind macro = MacroKind::All;
   bool optional = false;  // a.?b, a[?b], [?a], {?k: v}
   bool testOnly = false;  // has(a.b)
@@ -41,6 +36,7 @@ struct Expr {
   bool local = false;
   std::string_view name;  // of a Name, the member selected, the function, the message
   std::string_view variable, variable2;  // that a macro declares
+  const Type* type = nullptr;            // set and used by the checker alone: it may refer to what the environment lent
   Value literal;
   // Select and Index: operand (and key). Calls: arguments. List: items. Map: key, value, key, value ...
   // Message: the values of `fields`. Macro: range, then the bodies.

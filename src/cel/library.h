@@ -56,7 +56,7 @@ struct Function {
   Style style;
   uint8_t minArgs, maxArgs;  // with the receiver
   Handler handler;
-  StaticType result = StaticType::Dyn;
+  std::string_view overloads;  // see resultOf(); the receiver is the first argument
 };
 
 std::span<const Function> operatorFunctions();

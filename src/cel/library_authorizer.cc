@@ -73,21 +73,28 @@ Value errorText(Context& context, Args args) {
   return args[0].is(Kind::Decision) ? Value::string(args[0].payload<Decision>().error) : context.noOverload();
 }
 
+constexpr std::string_view kOfResource =
+    "kubernetes.authorization.ResourceCheck string -> kubernetes.authorization.ResourceCheck";
+
 constexpr Function kFunctions[] = {
-    {"path", Style::Member, 2, 2, path},
-    {"group", Style::Member, 2, 2, group},
-    {"resource", Style::Member, 2, 2, resource},
-    {"subresource", Style::Member, 2, 2, subresource},
-    {"namespace", Style::Member, 2, 2, ns},
-    {"name", Style::Member, 2, 2, objectName},
-    {"fieldSelector", Style::Member, 2, 2, fieldSelector},
-    {"labelSelector", Style::Member, 2, 2, labelSelector},
-    {"serviceAccount", Style::Member, 3, 3, serviceAccount},
-    {"check", Style::Member, 2, 2, check},
-    {"allowed", Style::Member, 1, 1, allowed, StaticType::Bool},
-    {"reason", Style::Member, 1, 1, reason, StaticType::String},
-    {"errored", Style::Member, 1, 1, errored, StaticType::Bool},
-    {"error", Style::Member, 1, 1, errorText, StaticType::String},
+    {"path", Style::Member, 2, 2, path, "kubernetes.authorization.Authorizer string -> kubernetes.authorization.PathCheck"},
+    {"group", Style::Member, 2, 2, group, "kubernetes.authorization.Authorizer string -> kubernetes.authorization.GroupCheck"},
+    {"resource", Style::Member, 2, 2, resource,
+     "kubernetes.authorization.GroupCheck string -> kubernetes.authorization.ResourceCheck"},
+    {"subresource", Style::Member, 2, 2, subresource, kOfResource},
+    {"namespace", Style::Member, 2, 2, ns, kOfResource},
+    {"name", Style::Member, 2, 2, objectName, kOfResource},
+    {"fieldSelector", Style::Member, 2, 2, fieldSelector, kOfResource},
+    {"labelSelector", Style::Member, 2, 2, labelSelector, kOfResource},
+    {"serviceAccount", Style::Member, 3, 3, serviceAccount,
+     "kubernetes.authorization.Authorizer string string -> kubernetes.authorization.Authorizer"},
+    {"check", Style::Member, 2, 2, check,
+     "kubernetes.authorization.PathCheck string -> kubernetes.authorization.Decision | "
+     "kubernetes.authorization.ResourceCheck string -> kubernetes.authorization.Decision"},
+    {"allowed", Style::Member, 1, 1, allowed, "kubernetes.authorization.Decision -> bool"},
+    {"reason", Style::Member, 1, 1, reason, "kubernetes.authorization.Decision -> string"},
+    {"errored", Style::Member, 1, 1, errored, "kubernetes.authorization.Decision -> bool"},
+    {"error", Style::Member, 1, 1, errorText, "kubernetes.authorization.Decision -> string"},
 };
 
 }  // namespace

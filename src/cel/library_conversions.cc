@@ -107,14 +107,17 @@ Value typeOf(Context&, Args args) {
 }
 
 constexpr Function kFunctions[] = {
-    {"int", Style::Global, 1, 1, toInt, StaticType::Int},
-    {"uint", Style::Global, 1, 1, toUint, StaticType::Uint},
-    {"double", Style::Global, 1, 1, toDouble, StaticType::Double},
-    {"string", Style::Global, 1, 1, toString, StaticType::String},
-    {"bytes", Style::Global, 1, 1, toBytes, StaticType::Bytes},
-    {"bool", Style::Global, 1, 1, toBool, StaticType::Bool},
-    {"dyn", Style::Global, 1, 1, toDyn},
-    {"type", Style::Global, 1, 1, typeOf, StaticType::Type},
+    {"int", Style::Global, 1, 1, toInt,
+     "int -> int | uint -> int | double -> int | string -> int | timestamp -> int | duration -> int"},
+    {"uint", Style::Global, 1, 1, toUint, "uint -> uint | int -> uint | double -> uint | string -> uint"},
+    {"double", Style::Global, 1, 1, toDouble, "double -> double | int -> double | uint -> double | string -> double"},
+    {"string", Style::Global, 1, 1, toString,
+     "string -> string | bool -> string | int -> string | uint -> string | double -> string | bytes -> string | "
+     "timestamp -> string | duration -> string | net.IP -> string | net.CIDR -> string"},
+    {"bytes", Style::Global, 1, 1, toBytes, "bytes -> bytes | string -> bytes"},
+    {"bool", Style::Global, 1, 1, toBool, "bool -> bool | string -> bool"},
+    {"dyn", Style::Global, 1, 1, toDyn, "A -> dyn"},
+    {"type", Style::Global, 1, 1, typeOf, "A -> type<A>"},
 };
 
 }  // namespace

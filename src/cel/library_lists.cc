@@ -158,20 +158,33 @@ Value setEquivalent(Context& context, Args args) {
                         within(context, args[1], args[0], false).value_or(false));
 }
 
+// Lists of what has an order.
+constexpr std::string_view kIsSorted =
+    "list<bool> -> bool | list<int> -> bool | list<uint> -> bool | list<double> -> bool | list<string> -> bool | "
+    "list<bytes> -> bool | list<timestamp> -> bool | list<duration> -> bool";
+constexpr std::string_view kLeast =
+    "list<bool> -> bool | list<int> -> int | list<uint> -> uint | list<double> -> double | list<string> -> string | "
+    "list<bytes> -> bytes | list<timestamp> -> timestamp | list<duration> -> duration";
+constexpr std::string_view kSorted =
+    "list<bool> -> list<bool> | list<int> -> list<int> | list<uint> -> list<uint> | list<double> -> list<double> | "
+    "list<string> -> list<string> | list<bytes> -> list<bytes> | list<timestamp> -> list<timestamp> | "
+    "list<duration> -> list<duration>";
+
 constexpr Function kFunctions[] = {
-    {"isSorted", Style::Member, 1, 1, isSorted, StaticType::Bool},
-    {"sum", Style::Member, 1, 1, sum},
-    {"min", Style::Member, 1, 1, minimum},
-    {"max", Style::Member, 1, 1, maximum},
-    {"indexOf", Style::Member, 2, 3, indexOf, StaticType::Int},
-    {"lastIndexOf", Style::Member, 2, 3, lastIndexOf, StaticType::Int},
-    {"distinct", Style::Member, 1, 1, distinct, StaticType::List},
-    {"flatten", Style::Member, 1, 2, flatten, StaticType::List},
-    {"slice", Style::Member, 3, 3, slice, StaticType::List},
-    {"sort", Style::Member, 1, 1, sorted, StaticType::List},
-    {"sets.contains", Style::Global, 2, 2, setContains, StaticType::Bool},
-    {"sets.intersects", Style::Global, 2, 2, setIntersects, StaticType::Bool},
-    {"sets.equivalent", Style::Global, 2, 2, setEquivalent, StaticType::Bool},
+    {"isSorted", Style::Member, 1, 1, isSorted, kIsSorted},
+    {"sum", Style::Member, 1, 1, sum,
+     "list<int> -> int | list<uint> -> uint | list<double> -> double | list<duration> -> duration"},
+    {"min", Style::Member, 1, 1, minimum, kLeast},
+    {"max", Style::Member, 1, 1, maximum, kLeast},
+    {"indexOf", Style::Member, 2, 3, indexOf, "string string -> int | string string int -> int | list<A> A -> int"},
+    {"lastIndexOf", Style::Member, 2, 3, lastIndexOf, "string string -> int | string string int -> int | list<A> A -> int"},
+    {"distinct", Style::Member, 1, 1, distinct, "list<A> -> list<A>"},
+    {"flatten", Style::Member, 1, 2, flatten, "list<list<A>> -> list<A> | list<dyn> int -> list<dyn>"},
+    {"slice", Style::Member, 3, 3, slice, "list<A> int int -> list<A>"},
+    {"sort", Style::Member, 1, 1, sorted, kSorted},
+    {"sets.contains", Style::Global, 2, 2, setContains, "list<A> list<A> -> bool"},
+    {"sets.intersects", Style::Global, 2, 2, setIntersects, "list<A> list<A> -> bool"},
+    {"sets.equivalent", Style::Global, 2, 2, setEquivalent, "list<A> list<A> -> bool"},
 };
 
 }  // namespace

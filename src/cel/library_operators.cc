@@ -241,32 +241,43 @@ Value optionalUnwrap(Context& context, Args args) {
   return context.list(items);
 }
 
+// What has an order; numbers across their types.
+constexpr std::string_view kOrder =
+    "bool bool -> bool | int int -> bool | uint uint -> bool | double double -> bool | string string -> bool | "
+    "bytes bytes -> bool | timestamp timestamp -> bool | duration duration -> bool | int uint -> bool | "
+    "int double -> bool | uint int -> bool | uint double -> bool | double int -> bool | double uint -> bool";
+
 constexpr Function kFunctions[] = {
-    {"_+_", Style::Global, 2, 2, add},
-    {"_-_", Style::Global, 2, 2, subtract},
-    {"_*_", Style::Global, 2, 2, multiply},
-    {"_/_", Style::Global, 2, 2, divide},
-    {"_%_", Style::Global, 2, 2, modulo},
-    {"-_", Style::Global, 1, 1, negate},
-    {"!_", Style::Global, 1, 1, logicalNot, StaticType::Bool},
-    {"_==_", Style::Global, 2, 2, isEqual, StaticType::Bool},
-    {"_!=_", Style::Global, 2, 2, isNotEqual, StaticType::Bool},
-    {"_<_", Style::Global, 2, 2, less, StaticType::Bool},
-    {"_<=_", Style::Global, 2, 2, lessEqual, StaticType::Bool},
-    {"_>_", Style::Global, 2, 2, greater, StaticType::Bool},
-    {"_>=_", Style::Global, 2, 2, greaterEqual, StaticType::Bool},
-    {"@in", Style::Global, 2, 2, in, StaticType::Bool},
-    {"size", Style::Global, 1, 1, size, StaticType::Int},
-    {"size", Style::Member, 1, 1, size, StaticType::Int},
-    {"optional.of", Style::Global, 1, 1, optionalOf, StaticType::Optional},
-    {"optional.none", Style::Global, 0, 0, optionalNone, StaticType::Optional},
-    {"optional.ofNonZeroValue", Style::Global, 1, 1, optionalOfNonZero, StaticType::Optional},
-    {"optional.unwrap", Style::Global, 1, 1, optionalUnwrap, StaticType::List},
-    {"unwrapOpt", Style::Member, 1, 1, optionalUnwrap, StaticType::List},
-    {"hasValue", Style::Member, 1, 1, hasValue, StaticType::Bool},
-    {"value", Style::Member, 1, 1, optionalValue},
-    {"or", Style::Member, 2, 2, optionalOr, StaticType::Optional},
-    {"orValue", Style::Member, 2, 2, optionalOrValue},
+    {"_+_", Style::Global, 2, 2, add,
+     "int int -> int | uint uint -> uint | double double -> double | string string -> string | "
+     "bytes bytes -> bytes | list<A> list<A> -> list<A> | timestamp duration -> timestamp | "
+     "duration timestamp -> timestamp | duration duration -> duration"},
+    {"_-_", Style::Global, 2, 2, subtract,
+     "int int -> int | uint uint -> uint | double double -> double | timestamp timestamp -> duration | "
+     "timestamp duration -> timestamp | duration duration -> duration"},
+    {"_*_", Style::Global, 2, 2, multiply, "int int -> int | uint uint -> uint | double double -> double"},
+    {"_/_", Style::Global, 2, 2, divide, "int int -> int | uint uint -> uint | double double -> double"},
+    {"_%_", Style::Global, 2, 2, modulo, "int int -> int | uint uint -> uint"},
+    {"-_", Style::Global, 1, 1, negate, "int -> int | double -> double"},
+    {"!_", Style::Global, 1, 1, logicalNot, "bool -> bool"},
+    {"_==_", Style::Global, 2, 2, isEqual, "A A -> bool"},
+    {"_!=_", Style::Global, 2, 2, isNotEqual, "A A -> bool"},
+    {"_<_", Style::Global, 2, 2, less, kOrder},
+    {"_<=_", Style::Global, 2, 2, lessEqual, kOrder},
+    {"_>_", Style::Global, 2, 2, greater, kOrder},
+    {"_>=_", Style::Global, 2, 2, greaterEqual, kOrder},
+    {"@in", Style::Global, 2, 2, in, "A list<A> -> bool | A map<A, B> -> bool"},
+    {"size", Style::Global, 1, 1, size, "string -> int | bytes -> int | list<A> -> int | map<A, B> -> int"},
+    {"size", Style::Member, 1, 1, size, "string -> int | bytes -> int | list<A> -> int | map<A, B> -> int"},
+    {"optional.of", Style::Global, 1, 1, optionalOf, "A -> optional_type<A>"},
+    {"optional.none", Style::Global, 0, 0, optionalNone, "-> optional_type<A>"},
+    {"optional.ofNonZeroValue", Style::Global, 1, 1, optionalOfNonZero, "A -> optional_type<A>"},
+    {"optional.unwrap", Style::Global, 1, 1, optionalUnwrap, "list<optional_type<A>> -> list<A>"},
+    {"unwrapOpt", Style::Member, 1, 1, optionalUnwrap, "list<optional_type<A>> -> list<A>"},
+    {"hasValue", Style::Member, 1, 1, hasValue, "optional_type<A> -> bool"},
+    {"value", Style::Member, 1, 1, optionalValue, "optional_type<A> -> A"},
+    {"or", Style::Member, 2, 2, optionalOr, "optional_type<A> optional_type<A> -> optional_type<A>"},
+    {"orValue", Style::Member, 2, 2, optionalOrValue, "optional_type<A> A -> A"},
 };
 
 }  // namespace

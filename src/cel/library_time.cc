@@ -85,19 +85,22 @@ Value getMilliseconds(Context& c, Args a) {
   return field(c, a, [&](const Moment&) { return int64_t(a[0].nanos() / 1'000'000); });
 }
 
+constexpr std::string_view kOfTime = "timestamp -> int | timestamp string -> int";
+constexpr std::string_view kOfTimeOrDuration = "timestamp -> int | timestamp string -> int | duration -> int";
+
 constexpr Function kFunctions[] = {
-    {"timestamp", Style::Global, 1, 1, toTimestamp, StaticType::Timestamp},
-    {"duration", Style::Global, 1, 1, toDuration, StaticType::Duration},
-    {"getFullYear", Style::Member, 1, 2, getFullYear, StaticType::Int},
-    {"getMonth", Style::Member, 1, 2, getMonth, StaticType::Int},
-    {"getDate", Style::Member, 1, 2, getDate, StaticType::Int},
-    {"getDayOfMonth", Style::Member, 1, 2, getDayOfMonth, StaticType::Int},
-    {"getDayOfWeek", Style::Member, 1, 2, getDayOfWeek, StaticType::Int},
-    {"getDayOfYear", Style::Member, 1, 2, getDayOfYear, StaticType::Int},
-    {"getHours", Style::Member, 1, 2, getHours, StaticType::Int},
-    {"getMinutes", Style::Member, 1, 2, getMinutes, StaticType::Int},
-    {"getSeconds", Style::Member, 1, 2, getSeconds, StaticType::Int},
-    {"getMilliseconds", Style::Member, 1, 2, getMilliseconds, StaticType::Int},
+    {"timestamp", Style::Global, 1, 1, toTimestamp, "timestamp -> timestamp | string -> timestamp | int -> timestamp"},
+    {"duration", Style::Global, 1, 1, toDuration, "duration -> duration | string -> duration"},
+    {"getFullYear", Style::Member, 1, 2, getFullYear, kOfTime},
+    {"getMonth", Style::Member, 1, 2, getMonth, kOfTime},
+    {"getDate", Style::Member, 1, 2, getDate, kOfTime},
+    {"getDayOfMonth", Style::Member, 1, 2, getDayOfMonth, kOfTime},
+    {"getDayOfWeek", Style::Member, 1, 2, getDayOfWeek, kOfTime},
+    {"getDayOfYear", Style::Member, 1, 2, getDayOfYear, kOfTime},
+    {"getHours", Style::Member, 1, 2, getHours, kOfTimeOrDuration},
+    {"getMinutes", Style::Member, 1, 2, getMinutes, kOfTimeOrDuration},
+    {"getSeconds", Style::Member, 1, 2, getSeconds, kOfTimeOrDuration},
+    {"getMilliseconds", Style::Member, 1, 2, getMilliseconds, kOfTimeOrDuration},
 };
 
 // Digits of a fraction without the zeros at their end, with the dot; "" for none.

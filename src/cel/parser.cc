@@ -234,9 +234,10 @@ Expr* Parser::primary() {
   std::string_view name = lexer_.text();
   if (isReserved(name)) return fail(offset, concat("reserved identifier: ", name));
   lexer_.next();
+  size_t callOffset = lexer_.offset();
   if (accept(Token::LeftParen)) {
     std::vector<Expr*> args;
-    return arguments(args) ? call(nullptr, name, offset, std::move(args)) : nullptr;
+    return arguments(args) ? call(nullptr, name, callOffset, std::move(args)) : nullptr;
   }
   node = make(Node::Name, offset);
   node->name = name;
@@ -266,12 +267,12 @@ Expr* Parser::member(Expr* operand) {
     return fail(lexer_.offset(), concat("Syntax error: no viable alternative at input '.", found == "<EOF>" ? "" : found, "'"));
   }
   std::string_view name = lexer_.text();
-  size_t nameOffset = lexer_.offset();
   bool plain = lexer_.token() == Token::Identifier;
   lexer_.next();
+  size_t callOffset = lexer_.offset();  // errors of calls point at the parenthesis
   if (plain && !optional && accept(Token::LeftParen)) {
     std::vector<Expr*> args;
-    return arguments(args) ? call(operand, name, nameOffset, std::move(args)) : nullptr;
+    return arguments(args) ? call(operand, name, callOffset, std::move(args)) : nullptr;
   }
   Expr* node = make(Node::Select, offset);
   node->name = name;
@@ -405,6 +406,7 @@ Expr* Parser::expandMacro(Expr* receiver, std::string_view name, size_t offset, 
     if (name != "has" || args.size() != 1) return isMacro = false, nullptr;
     if (args[0]->node != Node::Select) return fail(offset, "invalid argument to has() macro");
     args[0]->testOnly = true;
+    args[0]->offset = uint32_t(offset);
     return args[0];
   }
   bool isCel = receiver->node == Node::Name && receiver->name == "cel";

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/strings.h"
 #include "cel/checker.h"
 #include "cel/evaluator.h"
 #include "cel/parser.h"
@@ -19,8 +20,13 @@ Result<std::shared_ptr<const Program>> Program::compile(std::string_view source,
   Expr* root = parser.parse();
   if (!root) return badRequest(describeError(source, parser.error()));
   Checker checker(environment, program->arena_);
-  if (!checker.check(*root)) return badRequest(describeError(source, checker.error()));
+  if (!checker.check(*root)) {
+    std::vector<std::string> errors;
+    for (const SourceError& error : checker.errors()) errors.push_back(describeError(source, error));
+    return badRequest(join(errors, "\n"));
+  }
   program->root_ = root;
+  program->type_ = root->type->kind;
   program->locals_ = checker.locals();
   program->patterns_ = checker.takePatterns();
   program->used_ = checker.takeUsed();

@@ -16,10 +16,9 @@ namespace skiff::cel {
 // What an expression may name.
 struct Environment {
   std::vector<std::string> variables;
+  std::vector<const Type*> types = {};  // of the first of them, as far as known; lent while an expression is compiled
   // Members of `variables`, when they are known: others are compile errors.
   std::optional<std::vector<std::string>> policyVariables;
-  // The same of `self` and `oldSelf`.
-  std::optional<std::vector<std::string>> selfFields = std::nullopt;
   bool objectConstruction = false;  // Object{...}, Object.spec{...}, JSONPatch{...}
 };
 
@@ -31,7 +30,8 @@ inline constexpr std::string_view kCostExceeded = "operation cancelled: actual c
 
 class Program {
  public:
-  // The error's text is cel-go's: "ERROR: <input>:1:1: undeclared reference to 'x' (in container '')\n | x\n | ^".
+  // The error's text is cel-go's: "ERROR: <input>:1:1: undeclared reference to 'x' (in container '')\n | x\n | ^", one for
+  // every mistake of names and types.
   static Result<std::shared_ptr<const Program>> compile(std::string_view source, const Environment& environment);
   ~Program();
 
@@ -40,9 +40,9 @@ class Program {
   Result<Value> evaluate(std::span<const std::optional<Value>> activation, codec::Arena& arena, Budget& budget) const;
 
   const std::string& source() const { return source_; }
-  StaticType type() const { return root_->type; }
+  StaticType type() const { return type_; }
   // True if the result can be of that type as far as is known before evaluation.
-  bool mayBe(StaticType type) const { return root_->type == StaticType::Dyn || root_->type == type; }
+  bool mayBe(StaticType type) const { return type_ == StaticType::Dyn || type_ == type; }
   // Whether the expression reads this variable.
   bool uses(std::string_view variable) const;
 
@@ -51,11 +51,10 @@ class Program {
   std::string source_;
   codec::Arena arena_;
   const Expr* root_ = nullptr;
+  StaticType type_ = StaticType::Dyn;
   size_t locals_ = 0;
   std::vector<std::unique_ptr<re2::RE2>> patterns_;
   std::vector<std::string> used_;
 };
-
-std::string_view staticTypeName(StaticType type);
 
 }  // namespace skiff::cel

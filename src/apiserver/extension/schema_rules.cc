@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <optional>
 
+#include "apiserver/extension/rule_declaration.h"
+#include "apiserver/extension/schema_types.h"
 #include "apiserver/strategies/field.h"
 #include "apiserver/strategy.h"
 #include "apiserver/structural_schema.h"
@@ -53,24 +55,6 @@ SchemaRule compileRule(const Value& value) {
   if (std::string_view source = value["messageExpression"].asString(); !source.empty())
     if (auto made = cel::Program::compile(source, ruleEnvironment()); made.ok()) rule.messageProgram = std::move(made).value();
   return rule;
-}
-
-constexpr std::string_view kReserved[] = {"true",  "false", "null",  "in",     "as",     "break",   "const",     "continue",
-                                          "else",  "for",   "function", "if",  "import", "let",     "loop",      "package",
-                                          "namespace", "return", "var", "void", "while"};
-
-// Names of properties as expressions spell them: words of the language and characters that no name has are escaped.
-std::string escapedName(std::string_view name) {
-  if (std::ranges::find(kReserved, name) != std::end(kReserved)) return concat("__", name, "__");
-  std::string out;
-  for (size_t i = 0; i < name.size(); ++i) {
-    if (name.substr(i).starts_with("__")) out += "__underscores__", ++i;
-    else if (name[i] == '.') out += "__dot__";
-    else if (name[i] == '-') out += "__dash__";
-    else if (name[i] == '/') out += "__slash__";
-    else out += name[i];
-  }
-  return out;
 }
 
 // Must a value of this schema be rebuilt for expressions? Most are read where they are.
@@ -250,38 +234,66 @@ void validateByRules(const Value& object, const Value* old, const StructuralSche
   if (hasRules(schema)) RuleWalk(errors).walk(object, old, schema, "");
 }
 
+namespace {
+
+// The rules of a definition's schema, level by level.
+class RuleCheck {
+ public:
+  explicit RuleCheck(FieldErrors& errors) : errors_(errors) {}
+
+  void level(const Value& schema, const std::string& path, bool isRoot, int depth = 0) {
+    if (depth > kMaxDepth) return;
+    if (!schema["x-kubernetes-validations"].empty()) rulesOf(schema, path + ".x-kubernetes-validations", isRoot);
+    for (const codec::Member& member : schema["properties"].members())
+      level(member.value, concat(path, ".properties[", member.key, "]"), false, depth + 1);
+    for (std::string_view below : {"items", "additionalProperties"})
+      if (schema[below].isMap()) level(schema[below], concat(path, ".", below), false, depth + 1);
+  }
+
+ private:
+  void rulesOf(const Value& schema, const std::string& path, bool isRoot) {
+    codec::Arena arena;
+    const cel::Type* self = typeOfSchema(schema, "selfType", isRoot, arena);
+    if (!self)
+      return errors_.internal(path, "internal error: failed to construct type information for x-kubernetes-validations rules: "
+                                    "unable to convert structural schema to CEL declarations");
+    const Value& rules = schema["x-kubernetes-validations"];
+    for (size_t i = 0; i < rules.size(); ++i) {
+      const Value& rule = rules.at(i);
+      std::string at = concat(path, "[", i, "]");
+      checkRuleDeclaration(rule, schema, at, errors_);
+      const cel::Type* old = rule["optionalOldSelf"].asBool() ? &cel::optionalType(*self, arena) : self;
+      cel::Environment environment = ruleEnvironment();
+      environment.types = {self, old};
+      auto compiled = compile(rule, "rule", cel::StaticType::Bool, "cel expression must evaluate to a bool", at, environment);
+      if (rule.has("optionalOldSelf") && (!compiled || !compiled->uses("oldSelf")))
+        errors_.invalid(at + ".optionalOldSelf", shown(rule["optionalOldSelf"]), "may not be set if oldSelf is not used in rule");
+      compile(rule, "messageExpression", cel::StaticType::String, "messageExpression must evaluate to a string", at, environment);
+    }
+  }
+
+  std::shared_ptr<const cel::Program> compile(const Value& rule, std::string_view member, cel::StaticType wanted,
+                                              std::string_view wrongType, const std::string& at, const cel::Environment& environment) {
+    std::string_view source = rule[member].asString();
+    if (trim(source).empty()) return nullptr;  // told with the declaration
+    auto program = cel::Program::compile(source, environment);
+    std::string where = concat(at, ".", member);
+    std::string_view failed = member == "rule" ? "compilation failed: " : "messageExpression compilation failed: ";
+    if (!program.ok()) {
+      errors_.invalid(where, shownRule(rule), concat(failed, program.error().message()));
+      return nullptr;
+    }
+    if ((*program)->type() != wanted) errors_.invalid(where, shownRule(rule), std::string(wrongType));
+    return *program;
+  }
+
+  FieldErrors& errors_;
+};
+
+}  // namespace
+
 void checkSchemaRules(const Value& schema, const std::string& path, FieldErrors& errors) {
-  const Value& rules = schema["x-kubernetes-validations"];
-  cel::Environment environment = ruleEnvironment();
-  // Of an object with declared fields only, others are plain mistakes.
-  bool closed = schema.has("properties") && !schema["x-kubernetes-preserve-unknown-fields"].asBool() &&
-                !schema["x-kubernetes-embedded-resource"].asBool();
-  if (closed) {
-    environment.selfFields.emplace();
-    for (const codec::Member& member : schema["properties"].members()) environment.selfFields->push_back(escapedName(member.key));
-    for (std::string_view name : {"apiVersion", "kind", "metadata"}) environment.selfFields->emplace_back(name);
-  }
-  for (size_t i = 0; i < rules.size(); ++i) {
-    std::string at = concat(path, ".x-kubernetes-validations[", i, "]");
-    auto compile = [&](std::string_view member, cel::StaticType wanted, std::string_view wrongType) {
-      std::string_view source = trim(rules.at(i)[member].asString());
-      if (source.empty()) {
-        if (member == "rule") errors.required(concat(at, ".rule"), "rule is not specified");
-        return;
-      }
-      auto program = cel::Program::compile(source, environment);
-      std::string where = concat(at, ".", member);
-      if (!program.ok()) return errors.invalid(where, quoted(source), concat("compilation failed: ", program.error().message()));
-      if (!(*program)->mayBe(wanted)) errors.invalid(where, quoted(source), std::string(wrongType));
-    };
-    compile("rule", cel::StaticType::Bool, "cel expression must evaluate to a bool");
-    compile("messageExpression", cel::StaticType::String, "messageExpression must evaluate to a string");
-  }
-  for (const codec::Member& member : schema["properties"].members())
-    checkSchemaRules(member.value, concat(path, ".properties[", member.key, "]"), errors);
-  if (schema["items"].isMap()) checkSchemaRules(schema["items"], concat(path, ".items"), errors);
-  if (schema["additionalProperties"].isMap())
-    checkSchemaRules(schema["additionalProperties"], concat(path, ".additionalProperties"), errors);
+  RuleCheck(errors).level(schema, path, true);
 }
 
 }  // namespace skiff::apiserver

@@ -90,9 +90,49 @@ TEST_CASE("rules that cannot work are refused with the definition") {
   const std::string kAt = "spec.validation.openAPIV3Schema.properties[spec].x-kubernetes-validations[0].rule: ";
   CHECK(check("self.x > 1") == "");
   CHECK(check("self.z == 100").find("undefined field 'z'") != std::string::npos);
-  CHECK(check("self = 42").starts_with(kAt + "Invalid value: \"self = 42\": compilation failed: ERROR: <input>:1:6: Syntax error"));
-  CHECK(check("'text'") == kAt + "Invalid value: \"'text'\": cel expression must evaluate to a bool");
+  auto shown = [](std::string_view rule) {
+    return concat(R"(Invalid value: {"Rule":")", rule, R"(","Message":"","MessageExpression":"","Reason":null,"FieldPath":"","OptionalOldSelf":null}: )");
+  };
+  CHECK(check("self = 42").starts_with(kAt + shown("self = 42") + "compilation failed: ERROR: <input>:1:6: Syntax error"));
+  CHECK(check("'text'") == kAt + shown("'text'") + "cel expression must evaluate to a bool");
   CHECK(check(" ") == kAt + "Required value: rule is not specified");
+}
+
+// Verdicts of kube-apiserver 1.37.
+TEST_CASE("a definition's rules are held to the types of its schema") {
+  constexpr std::string_view kSchema = R"({"type":"object","properties":{"spec":{"type":"object","properties":{
+    "x":{"type":"integer"},"t":{"type":"string","format":"date-time"},"a-b":{"type":"string"},"is":{"x-kubernetes-int-or-string":true},
+    "u":{"x-kubernetes-preserve-unknown-fields":true},"e":{"type":"object","x-kubernetes-embedded-resource":true},
+    "l":{"type":"array","items":{"type":"object","properties":{"k":{"type":"number"}}}},
+    "m":{"type":"object","additionalProperties":{"type":"boolean"}}},"x-kubernetes-validations":[RULE]}}})";
+  auto check = [&](std::string_view rule) {
+    std::string text(kSchema);
+    text.replace(text.find("RULE"), 4, rule);
+    auto schema = *codec::parseJsonDocument(text);
+    FieldErrors errors;
+    checkSchemaRules(schema->root, "s", errors);
+    std::vector<std::string> out;
+    for (const Cause& cause : errors.causes()) {
+      std::string_view message = cause.message;
+      if (auto parts = cut(message, "}: ")) message = parts->second;  // the rule is shown before
+      out.push_back(concat(cause.field.substr(cause.field.rfind('.') + 1), ": ", message.substr(0, message.find('\n'))));
+    }
+    return join(out, " | ");
+  };
+  CHECK(check(R"j({"rule":"self.t > timestamp('2020-01-01T00:00:00Z') && self.a__dash__b == 'x' && self.is == 1 && self.m.all(k, self.m[k])"})j") == "");
+  CHECK(check(R"j({"rule":"self.e.metadata.name == self.e.kind && self.l.exists(i, i.k > 1.5)"})j") == "");
+  CHECK(check(R"j({"rule":"self.u == 1"})j") == "rule: compilation failed: ERROR: <input>:1:5: undefined field 'u'");
+  CHECK(check(R"j({"rule":"self.metadata.name == 'a'"})j") == "rule: compilation failed: ERROR: <input>:1:5: undefined field 'metadata'");
+  CHECK(check(R"j({"rule":"self.l[0].k == 1"})j") ==
+        "rule: compilation failed: ERROR: <input>:1:13: found no matching overload for '_==_' applied to '(double, int)'");
+  CHECK(check(R"j({"rule":"self.is"})j") == "rule: cel expression must evaluate to a bool");
+  CHECK(check(R"j({"rule":"self.x"})j") == "rule: cel expression must evaluate to a bool");
+  CHECK(check(R"j({"rule":"true","messageExpression":"self.x"})j") == "messageExpression: messageExpression must evaluate to a string");
+  CHECK(check(R"j({"rule":"true","messageExpression":"self.zz"})j") ==
+        "messageExpression: messageExpression compilation failed: ERROR: <input>:1:5: undefined field 'zz'");
+  CHECK(check(R"j({"rule":"oldSelf.orValue(self).x == self.x","optionalOldSelf":true})j") == "");
+  CHECK(check(R"j({"rule":"self.x == oldSelf.x","optionalOldSelf":true})j").starts_with(
+      "rule: compilation failed: ERROR: <input>:1:8: found no matching overload for '_==_' applied to '(int, optional_type(int))' | optionalOldSelf: "));
 }
 
 }  // namespace

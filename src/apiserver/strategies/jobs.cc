@@ -67,6 +67,12 @@ class JobStrategy final : public StatusStrategy {
     if (own.empty()) own = spec["template"]["metadata"]["labels"].clone(arena);
   }
 
+  bool orphansByDefault() const override { return true; }
+  std::string_view silentDeletionWarning() const override {
+    return "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set "
+           "propagationPolicy=Orphan to suppress this warning";
+  }
+
   void validateCreate(StrategyContext& context, FieldErrors& errors) override {
     Field job = rootField(context.object()), spec = job["spec"];
     Field selector = spec["selector"];

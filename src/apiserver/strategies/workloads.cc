@@ -165,6 +165,7 @@ class ReplicationControllerStrategy final : public StatusStrategy {
   void validateUpdate(StrategyContext& context, FieldErrors& errors) override {
     if (isWhole(context)) validateCreate(context, errors);
   }
+  bool orphansByDefault() const override { return true; }
 };
 
 class StatefulSetStrategy final : public StatusStrategy {
