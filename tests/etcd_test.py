@@ -46,45 +46,126 @@ def definition(plural="widgets", kind="Widget"):
 
 
 class Etcd:
-    """An etcd of its own, that can be killed and started again on its data."""
+    """A member of its own, that can be killed and started again on its data."""
+    flags = []  # what an API server needs beside the address
 
-    def __init__(self, directory):
-        self.directory, self.port, self.peer = directory, free_port(), free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.start()
+    def __init__(self, directory, name="one", pki=None):
+        self.directory, self.name, self.pki = directory, name, pki
+        self.url = f"{'https' if pki else 'http'}://127.0.0.1:{free_port()}"
+        self.peer, self.metrics = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
+        self.members = {name: self.peer}
+        self.process = None
+
+    def launch(self):
+        tls = [f"--{flag}={self.pki.file(name)}" for flag, name in
+               (("cert-file", "server.crt"), ("key-file", "server.key"), ("trusted-ca-file", "ca.crt"))] if self.pki else []
+        self.log = open(os.path.join(self.directory, f"etcd-{self.name}.log"), "a")
+        self.process = subprocess.Popen(
+            [ETCD, "--name", self.name, "--data-dir", os.path.join(self.directory, f"etcd-{self.name}"), "--log-level", "warn",
+             "--listen-client-urls", self.url, "--advertise-client-urls", self.url, "--listen-peer-urls", self.peer,
+             "--initial-advertise-peer-urls", self.peer, "--listen-metrics-urls", self.metrics,
+             "--initial-cluster", ",".join(f"{n}={url}" for n, url in self.members.items()),
+             *(["--client-cert-auth"] if tls else []), *tls],
+            stdout=self.log, stderr=subprocess.STDOUT)
 
     def start(self):
-        peer = f"http://127.0.0.1:{self.peer}"
-        self.log = open(os.path.join(self.directory, "etcd.log"), "a")
-        self.process = subprocess.Popen(
-            [ETCD, "--name", "one", "--data-dir", os.path.join(self.directory, "etcd"), "--log-level", "warn",
-             "--listen-client-urls", self.url, "--advertise-client-urls", self.url, "--listen-peer-urls", peer,
-             "--initial-advertise-peer-urls", peer, "--initial-cluster", f"one={peer}"],
-            stdout=self.log, stderr=subprocess.STDOUT)
-        eventually(lambda: self.alive(), 30)
+        self.launch()
+        eventually(self.alive, 30)
+        return self
 
     def alive(self):
         try:
-            with urllib.request.urlopen(self.url + "/health", timeout=2) as answer:
+            with urllib.request.urlopen(self.metrics + "/health", timeout=2) as answer:
                 return json.load(answer)["health"] == "true"
         except (OSError, ValueError, KeyError):
             return False
 
-    def stop(self, sig=signal.SIGKILL):
-        self.process.send_signal(sig)
+    def stop(self):
+        if self.process is None:
+            return
+        self.process.kill()
         self.process.wait(30)
+        self.process = None
         self.log.close()
+
+    lose = close = stop
 
     def call(self, path, body):
         """The JSON gateway of etcd: keys and values as text."""
         request = urllib.request.Request(self.url + path, json.dumps(body).encode())
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=10, context=self.pki and self.pki.context()) as answer:
             return json.load(answer)
+
+    def leads(self):
+        status = self.call("/v3/maintenance/status", {})
+        return status["leader"] == status["header"]["member_id"]
 
     def keys(self, prefix):
         encode = lambda text: base64.b64encode(text.encode()).decode()
         found = self.call("/v3/kv/range", {"key": encode(prefix), "range_end": encode(prefix[:-1] + chr(ord(prefix[-1]) + 1))})
         return {base64.b64decode(kv["key"]).decode(): base64.b64decode(kv.get("value", "")) for kv in found.get("kvs", [])}
+
+
+class Pki:
+    """A CA, a certificate of the servers and one of their clients."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.openssl("req", "-x509", "-subj", "/CN=etcd-ca", "-keyout", "ca.key", "-out", "ca.crt")
+        for name, usage in (("server", "serverAuth,clientAuth"), ("client", "clientAuth")):
+            self.openssl("req", "-x509", "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.crt", "-CA", "ca.crt",
+                         "-CAkey", "ca.key", "-addext", "subjectAltName=IP:127.0.0.1", "-addext", f"extendedKeyUsage={usage}",
+                         "-addext", "basicConstraints=critical,CA:FALSE")
+
+    def openssl(self, *args):
+        subprocess.run(["openssl", *args, "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"],
+                       cwd=self.directory, check=True, stderr=subprocess.DEVNULL)
+
+    def file(self, name):
+        return os.path.join(self.directory, name)
+
+    def context(self):
+        context = ssl.create_default_context(cafile=self.file("ca.crt"))
+        context.load_cert_chain(self.file("client.crt"), self.file("client.key"))
+        return context
+
+
+class ThreeEtcds:
+    """Three members over TLS with client certificates: one may be lost, two may not."""
+
+    def __init__(self, directory):
+        self.pki = Pki(directory)
+        self.members = [Etcd(directory, name, self.pki) for name in ("one", "two", "three")]
+        for member in self.members:
+            member.members = {m.name: m.peer for m in self.members}
+        self.url = ",".join(m.url for m in self.members)
+        self.flags = [f"--etcd-{flag}={self.pki.file(name)}" for flag, name in
+                      (("cafile", "ca.crt"), ("certfile", "client.crt"), ("keyfile", "client.key"))]
+
+    def running(self):
+        return [m for m in self.members if m.process]
+
+    def start(self):
+        for member in self.members:
+            if not member.process:
+                member.launch()
+        eventually(lambda: all(m.alive() for m in self.members), 30)
+        return self
+
+    def stop(self):
+        """The leader goes."""
+        next(m for m in self.running() if m.leads()).stop()
+
+    def lose(self):
+        for member in self.members[:2]:
+            member.stop()
+
+    def close(self):
+        for member in self.members:
+            member.stop()
+
+    def keys(self, prefix):
+        return self.running()[0].keys(prefix)
 
 
 class Server:
@@ -148,7 +229,7 @@ class Skiff(Server):
         self.process = subprocess.Popen(
             [BINARY, "apiserver", "--data-dir", home, "--secure-port", str(self.port), "--bind-address", "127.0.0.1",
              "--advertise-address", f"192.0.2.{ord(name[0])}", "--token-auth-file", os.path.join(directory, "tokens"),
-             "--etcd-servers", etcd.url, "--service-cluster-ip-range", "10.96.0.0/16", *flags],
+             "--etcd-servers", etcd.url, *etcd.flags, "--service-cluster-ip-range", "10.96.0.0/16", *flags],
             stdout=self.log, stderr=subprocess.STDOUT)
 
 
@@ -169,6 +250,7 @@ class KubeApiServer(Server):
 
 class Cluster(unittest.TestCase):
     """A directory with an etcd; servers are added by the cases."""
+    etcd_type = Etcd
 
     @classmethod
     def setUpClass(cls):
@@ -178,8 +260,9 @@ class Cluster(unittest.TestCase):
         cls.addClassCleanup(shutil.rmtree, cls.directory, ignore_errors=True)
         with open(os.path.join(cls.directory, "tokens"), "w") as f:
             f.write('admintoken,admin,admin,"system:masters"\nusertoken,nobody,nobody\n')
-        cls.etcd = Etcd(cls.directory)
-        cls.addClassCleanup(cls.etcd.stop)
+        cls.etcd = cls.etcd_type(cls.directory)
+        cls.addClassCleanup(cls.etcd.close)
+        cls.etcd.start()
 
     @classmethod
     def add(cls, server):
@@ -370,7 +453,7 @@ class Faults(Cluster):
 
     def test_a_lost_etcd_gets_clear_answers_and_reads_of_the_past_go_on(self):
         self.a.done("POST", CONFIGMAPS, config_map("before"))
-        self.etcd.stop()
+        self.etcd.lose()
         try:
             self.assertEqual(self.a.done("GET", CONFIGMAPS + "/before?resourceVersion=0")["metadata"]["name"], "before")
             for method, path, body in (("GET", CONFIGMAPS + "/before", None), ("POST", CONFIGMAPS, config_map("during"))):
@@ -394,6 +477,27 @@ class Faults(Cluster):
                        for s in (self.a, self.b))
         eventually(compacted, 20, 0.3)
         self.assertIn("compact_rev_key", self.etcd.keys("compact_rev_key"))
+
+
+class FaultsOfThree(Faults):
+    """The same where it is the leader, or the quorum, that goes."""
+    etcd_type = ThreeEtcds
+
+    def test_a_client_without_certificate_is_not_let_in(self):
+        flags, self.etcd.flags = self.etcd.flags, self.etcd.flags[:1]
+        try:
+            stranger = Skiff(self.directory, "c", self.etcd)
+        finally:
+            self.etcd.flags = flags
+        self.addCleanup(stranger.stop)
+        eventually(lambda: "Cannot read etcd" in stranger.log_text(), 30)
+        self.assertFalse(self.is_answering(stranger))
+
+    def is_answering(self, server):
+        try:
+            return server.request("GET", "/readyz")[0] == 200
+        except OSError:
+            return False
 
 
 @unittest.skipUnless(KUBE_APISERVER, "no kube-apiserver")

@@ -168,7 +168,7 @@ bool Http2Connection::tryReserve() {
 
 void Http2Connection::start(std::shared_ptr<ClientStream> stream) {
   stream->connection_ = weak_from_this();
-  if (closed_) return stream->fail(lostError("it is going away"), true);
+  if (closed_) return stream->fail(lostError(closedWhy_), true);
   loop_->post([connection = shared_from_this(), stream = std::move(stream)] {
     connection->submit(stream);
   });
@@ -241,7 +241,7 @@ void Http2Connection::submit(const std::shared_ptr<ClientStream>& stream) {
   if (closed_ || nghttp2_session_check_request_allowed(session_.get()) == 0) {
     gone_.store(true, std::memory_order_release);
     open_.fetch_sub(1);
-    stream->fail(lostError("it is going away"), true);
+    stream->fail(lostError(closed_ ? closedWhy_ : "it is going away"), true);
     return;
   }
   auto& request = stream->request_;
@@ -289,7 +289,7 @@ void Http2Connection::onEvents(uint32_t events) {
     size_t got = 0;
     auto state = socket_.read(scratch_.data(), scratch_.size(), &got, &more);
     if (state == IoState::WouldBlock) return;
-    if (state == IoState::Closed) return close("the peer closed it");
+    if (state == IoState::Closed) return close(socket_.closedBy());
     lastRead_ = Clock::real().steadyNow();
     pingSent_.reset();
     auto result = nghttp2_session_mem_recv(session_.get(),
@@ -328,6 +328,7 @@ void Http2Connection::pump() {
 
 void Http2Connection::close(const std::string& why) {
   if (closed_) return;
+  closedWhy_ = why;
   closed_ = true;
   gone_.store(true, std::memory_order_release);
   auto keep = shared_from_this();  // the watch may hold the last reference

@@ -149,6 +149,7 @@ class Http2Connection : public std::enable_shared_from_this<Http2Connection> {
   http2::SessionPtr session_;
   std::unordered_map<int32_t, std::shared_ptr<ClientStream>> streams_;
   std::string scratch_;
+  std::string closedWhy_;            // written before closed_ is
   std::atomic<bool> closed_{false};  // written on the loop
   bool dirty_ = false;
   bool blocked_ = false;

@@ -82,8 +82,10 @@ IoState Socket::read(char* into, size_t capacity, size_t* got, bool* more) {
       return IoState::Done;
     }
     int error = SSL_get_error(tls_->ssl(), 0);
-    return error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE ? IoState::WouldBlock
-                                                                         : IoState::Closed;
+    if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) return IoState::WouldBlock;
+    const char* alert = error == SSL_ERROR_SSL ? ERR_reason_error_string(ERR_peek_error()) : nullptr;
+    if (alert) closedBy_ = alert;
+    return IoState::Closed;
   }
   ssize_t count = recv(fd_.get(), into, capacity, 0);
   if (count > 0) {

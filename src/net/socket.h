@@ -52,6 +52,8 @@ class Socket {
   IoState read(char* into, size_t capacity, size_t* got, bool* more);
   void write(std::string_view bytes);
   IoState flush();  // WouldBlock: wait until writable
+  // Once a read says Closed: why, as far as the peer said so in TLS (it wants a certificate, say).
+  const char* closedBy() const { return closedBy_; }
   size_t unsent() const { return staged_.size() + out_.size() - sent_; }
 
   // Ends the loop's use: everything must have been flushed.
@@ -68,6 +70,7 @@ class Socket {
   std::string out_;     // bytes of the wire
   size_t sent_ = 0;     // of out_
   bool broken_ = false;
+  const char* closedBy_ = "the peer closed it";
 };
 
 void setNonBlocking(int fd);

@@ -68,6 +68,7 @@ Result<Follower::State> Follower::load(SteadyTime deadline) {
         state = {};
         continue;
       }
+      log::warn("Cannot read etcd, will retry", {{"err", page.error().message()}});
       stop_.waitFor(backoff);
       backoff = std::min(backoff * 2, kMaxBackoff);
       continue;
