@@ -148,7 +148,8 @@ int64_t corruptBase64At(std::string_view text) {
 Result<Value> canonicalTime(std::string_view text, Arena& arena) {
   auto time = parseRfc3339(text);
   if (!time) return badRequest(TimeChecker(text, false).error());
-  if (isGoZero(*time)) return Value::null();
+  // What is below a second is not kept: it makes no other time of the zero one.
+  if (isGoZero(std::chrono::floor<seconds>(*time))) return Value::null();
   if (text.size() == 20)
     return Value::string(text);  // "2006-01-02T15:04:05Z" is canonical as it is
   return Value::text(arena, formatRfc3339(*time));

@@ -36,6 +36,7 @@ TEST_CASE("times become canonical or name what is wrong") {
   codec::Arena arena;
   CHECK(canonicalTime("2020-01-01T01:00:00.9+01:00", arena)->asString() == "2020-01-01T00:00:00Z");
   CHECK(canonicalTime("0001-01-01T00:00:00Z", arena)->isNull());
+  CHECK(canonicalTime("0001-01-01T00:00:00.04Z", arena)->isNull());
   CHECK(
       canonicalTime("yesterday", arena).error().message() ==
       R"(parsing time "yesterday" as "2006-01-02T15:04:05Z07:00": cannot parse "yesterday" as "2006")");
