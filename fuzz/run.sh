@@ -1,6 +1,7 @@
 #!/bin/bash
 # Builds the fuzzers and runs them one after the other:   fuzz/run.sh SECONDS [NAME...]
-# A line each: executions, coverage, corpus, result. Fails when one finds something; its input lies in build/fuzz/findings.
+# The seconds are each one's CPU time: a busy machine takes longer, it does not try less. A line each: executions, coverage,
+# corpus, result. Fails when one finds something; its input lies in build/fuzz/findings.
 # TIMEOUT is the seconds one input may take (busy machines need more than 5). What they learn stays in build/fuzz/corpus. JOBS=2 runs two at a time; BUILD="slot ninja -j1" changes how it is built.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -15,12 +16,23 @@ names=("$@")
 python3 fuzz/seeds.py $out/seeds || exit 1
 mkdir -p $out/findings $out/logs
 
+# Until the process has used its CPU time, or has ended.
+interrupt_after() {
+  local ticks
+  while ticks=$(awk '$3 != "Z" { print $14 + $15 }' "/proc/$1/stat" 2>/dev/null) && [ -n "$ticks" ]; do
+    [ "$ticks" -lt $((seconds * $(getconf CLK_TCK))) ] || { kill -INT "$1"; return; }
+    sleep 1
+  done
+}
+
 run() {
   local name=$1 log=$out/logs/$1.log dict=() result=ok
   mkdir -p $out/corpus/$name $out/seeds/$name
   [ -f fuzz/dict/$name.dict ] && dict=(-dict=fuzz/dict/$name.dict)
-  nice -n 10 $out/fuzz/fuzz_$name $out/corpus/$name $out/seeds/$name "${dict[@]}" -max_total_time=$seconds -max_len=${MAX_LEN:-4096} \
-    -timeout=${TIMEOUT:-5} -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix=$out/findings/$name- >$log 2>&1 || result=FOUND
+  nice -n 10 $out/fuzz/fuzz_$name $out/corpus/$name $out/seeds/$name "${dict[@]}" -interrupted_exitcode=0 -max_len=${MAX_LEN:-4096} \
+    -timeout=${TIMEOUT:-5} -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix=$out/findings/$name- >$log 2>&1 &
+  interrupt_after $! || true
+  wait $! || result=FOUND
   printf '%-11s %10s execs  %6s edges  %6s inputs  %s\n' "$name" "$(sed -n 's/^stat::number_of_executed_units: *//p' $log)" \
     "$(grep -o ' cov: [0-9]*' $log | tail -1 | tr -dc 0-9)" "$(ls $out/corpus/$name | wc -l)" "$result"
   [ $result = ok ] && return
