@@ -20,6 +20,7 @@
 #include "apiserver/fresh_requests.h"
 #include "apiserver/health.h"
 #include "apiserver/metrics.h"
+#include "apiserver/profiling.h"
 #include "apiserver/node_proxy.h"
 #include "apiserver/openapi_endpoint.h"
 #include "apiserver/process_metrics.h"
@@ -75,6 +76,7 @@ class Server final : public ApiServer, public net::Handler {
         health_(*store_, options_.keyServices),
         started_(options_.clock->now()),
         status_(options_.flags, *options_.clock),
+        profiling_(options_.profiling, *options_.clock),
         fresh_(*store_),
         serviceClaims_(registry_, options_.security.nodePortFirst, options_.security.nodePortLast),
         endpointLeases_(registry_, {options_.advertiseAddress, options_.port, serverIdentity()}),
@@ -120,6 +122,7 @@ class Server final : public ApiServer, public net::Handler {
     authenticator_->stop();
     authorizer_->stop();
     askers_->stop();
+    profiling_.stop();
     flow_.stop();
     endpointLeases_.stop();
     serviceClaims_.stop();
@@ -229,7 +232,7 @@ class Server final : public ApiServer, public net::Handler {
     if (exchange->info.isResource) return rest_.serve(exchange);
     if (isHealthPath(exchange->request().path))
       return fresh_.probe([this, exchange](bool storeAnswers) { health_.serve(*exchange, storeAnswers); });
-    if (!openApi_.serve(exchange)) serveOther(*exchange);
+    if (!profiling_.serve(exchange) && !openApi_.serve(exchange)) serveOther(*exchange);
   }
 
   void askOthers(const ExchangePtr& exchange, UniqueFunction<void()> task) {
@@ -353,6 +356,7 @@ class Server final : public ApiServer, public net::Handler {
   Health health_;
   const WallTime started_;
   ComponentStatus status_;
+  Profiling profiling_;
   Metrics metrics_;
   FreshRequests fresh_;
   StoreServiceClaims serviceClaims_;

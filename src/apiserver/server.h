@@ -26,6 +26,7 @@ struct ApiServerOptions {
   audit::AuditOptions audit;
   std::function<Status()> keyServices;  // whether those of encryption at rest are well; empty when there are none
   bool accessLog = false;  // one line a request
+  bool profiling = true;   // /debug/pprof/ and /debug/flags/
   std::vector<std::pair<std::string, std::string>> flags;  // as given, for /flagz
   const Clock* clock = &Clock::real();
 };

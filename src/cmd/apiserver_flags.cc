@@ -1,30 +1,17 @@
 #include "cmd/apiserver_flags.h"
 
-#include "api/scalars.h"
 #include "base/strings.h"
-#include "client/transport.h"
+#include "cmd/duration_flag.h"
 
 namespace skiff::cmd {
 namespace {
-
-void duration(Flags& flags, std::string name, std::chrono::milliseconds* to, std::string help) {
-  flags.custom(
-      name,
-      [to, name](std::string_view text) -> Status {
-        auto parsed = api::parseDuration(text);
-        if (!parsed || parsed->count() < 0) return badRequest(concat("invalid duration ", quoted(text), " for --", name));
-        *to = std::chrono::duration_cast<std::chrono::milliseconds>(*parsed);
-        return okStatus();
-      },
-      std::move(help));
-}
 
 void batch(Flags& flags, const std::string& prefix, apiserver::audit::BatchOptions& options) {
   flags.integer(prefix + "buffer-size", &options.bufferSize, "audit events that may wait; more are dropped")
       .integer(prefix + "max-size", &options.maxSize, "audit events written at a time")
       .boolean(prefix + "throttle-enable", &options.throttle, "limit the rate of batches")
       .integer(prefix + "throttle-burst", &options.throttleBurst, "batches that may be written at once");
-  duration(flags, prefix + "max-wait", &options.maxWait, "time that an event waits for its batch to fill");
+  addDuration(flags, prefix + "max-wait", &options.maxWait, "time that an event waits for its batch to fill");
   flags.custom(
       prefix + "throttle-qps",
       [&options](std::string_view text) -> Status {
@@ -36,13 +23,11 @@ void batch(Flags& flags, const std::string& prefix, apiserver::audit::BatchOptio
       "batches a second");
 }
 
-}  // namespace
-
 void addFairnessFlags(Flags& flags, apiserver::flow::FlowOptions& options) {
   flags.integer("max-requests-inflight", &options.maxReads, "reads at the same time; with fairness, part of all seats")
       .integer("max-mutating-requests-inflight", &options.maxWrites, "writes at the same time; with fairness, part of all seats")
       .boolean("enable-priority-and-fairness", &options.fair, "share seats among flows instead of counting requests");
-  duration(flags, "request-timeout", &options.requestTimeout, "time that a request has; a quarter of it may be spent in a queue");
+  addDuration(flags, "request-timeout", &options.requestTimeout, "time that a request has; a quarter of it may be spent in a queue");
 }
 
 void addAuditFlags(Flags& flags, apiserver::audit::AuditOptions& options, std::string& webhookConfig) {
@@ -56,21 +41,31 @@ void addAuditFlags(Flags& flags, apiserver::audit::AuditOptions& options, std::s
       .boolean("audit-log-compress", &options.logCompress, "compress rotated files")
       .text("audit-webhook-config-file", &webhookConfig, "kubeconfig of a server that is sent audit events")
       .text("audit-webhook-mode", &options.webhookMode, "batch or blocking");
-  duration(flags, "audit-webhook-initial-backoff", &options.webhookInitialBackoff, "pause before a failed batch is sent again");
+  addDuration(flags, "audit-webhook-initial-backoff", &options.webhookInitialBackoff, "pause before a failed batch is sent again");
   batch(flags, "audit-log-batch-", options.logBatch);
   batch(flags, "audit-webhook-batch-", options.webhookBatch);
 }
 
-Status readAuditWebhook(const std::string& kubeconfig, apiserver::audit::WebhookTarget& target) {
-  if (kubeconfig.empty()) return okStatus();
-  client::Config config = TRY(client::loadKubeconfig({.path = kubeconfig}));
-  target.url = config.server;
-  target.caPem = config.caPem;
-  target.certPem = config.certPem;
-  target.keyPem = config.keyPem;
-  target.token = config.token;
-  target.serverName = config.tlsServerName;
-  target.insecure = config.insecure;
+}  // namespace
+
+void ApiServerFlags::addTo(Flags& flags, ControlPlaneOptions& plane) {
+  flags.list("runtime-config", &plane.api.runtimeConfig, "API versions on or off: group/version=true")
+      .text("service-cluster-ip-range", &plane.api.security.serviceCidr, "addresses of services")
+      .boolean("profiling", &plane.api.profiling, "serve /debug/pprof/ to those who may");
+  etcd_.add(flags);
+  security_.addTo(flags, plane.api.security, plane.encryption);
+  addFairnessFlags(flags, plane.api.flow);
+  addAuditFlags(flags, plane.api.audit, auditWebhook_);
+}
+
+Status ApiServerFlags::complete(const Flags& flags, ControlPlaneOptions& plane) const {
+  plane.api.flags = flags.values();
+  plane.etcd = TRY(etcd_.options());
+  TRY(security_.complete(plane.api.security));
+  if (auditWebhook_.empty()) return okStatus();
+  auto server = TRY(readWebhookKubeconfig(auditWebhook_));
+  plane.api.audit.webhook = {.url = server.url, .caPem = server.caPem, .certPem = server.certPem, .keyPem = server.keyPem,
+                             .token = server.token, .serverName = server.tlsServerName, .insecure = server.insecure};
   return okStatus();
 }
 

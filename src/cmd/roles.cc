@@ -10,11 +10,9 @@
 #include "cmd/commands.h"
 #include "cmd/apiserver_flags.h"
 #include "cmd/control_plane.h"
-#include "cmd/etcd_flags.h"
 #include "cmd/files.h"
 #include "cmd/host.h"
 #include "cmd/instance.h"
-#include "cmd/security_flags.h"
 #include "controllers/controllers.h"
 #include "dns/dns.h"
 #include "kubelet/kubelet.h"
@@ -203,7 +201,6 @@ int runApiServer(const Args& args) {
   Common common;
   ControlPlaneOptions plane;
   ApiServerFiles files;
-  EtcdFlags etcd;
   std::string dataDir = "/var/lib/skiff";
   plane.advertiseAddress = primaryAddress();
   auto& security = plane.api.security;
@@ -218,28 +215,17 @@ int runApiServer(const Args& args) {
       .list("requestheader-allowed-names", &security.requestHeaderAllowedNames, "common names of front proxies; default: any")
       .text("proxy-client-cert-file", &files.proxyCert, "certificate shown to aggregated API servers")
       .text("proxy-client-key-file", &files.proxyKey, "its key")
-      .text("service-cluster-ip-range", &security.serviceCidr, "addresses of services")
       .text("kubelet-certificate-authority", &files.kubeletCa, "CA of the kubelets")
       .text("kubelet-client-certificate", &files.kubeletCert, "certificate shown to kubelets")
-      .text("kubelet-client-key", &files.kubeletKey, "its key")
-      .list("runtime-config", &plane.api.runtimeConfig, "API versions on or off: group/version=true");
-  addFairnessFlags(common.flags, plane.api.flow);
-  etcd.add(common.flags);
-  SecurityFlags securityFlags;
-  securityFlags.addTo(common.flags, security, plane.encryption);
-  std::string auditWebhook;
-  addAuditFlags(common.flags, plane.api.audit, auditWebhook);
+      .text("kubelet-client-key", &files.kubeletKey, "its key");
+  ApiServerFlags shared;
+  shared.addTo(common.flags, plane);
   if (auto code = common.parse(args, "apiserver")) return *code;
   plane.api.accessLog = common.verbosity >= 3;
-  plane.api.flags = common.flags.values();
-  if (auto read = readAuditWebhook(auditWebhook, plane.api.audit.webhook); !read.ok()) return fail(read.error().message());
   blockStopSignals();
   plane.storeDir = dataDir + "/store";
   if (auto read = files.read(plane); !read.ok()) return fail(read.error().message());
-  auto etcdOptions = etcd.options();
-  if (!etcdOptions.ok()) return fail(etcdOptions.error().message());
-  plane.etcd = *std::move(etcdOptions);
-  if (auto read = securityFlags.complete(security); !read.ok()) return fail(read.error().message());
+  if (auto read = shared.complete(common.flags, plane); !read.ok()) return fail(read.error().message());
   auto lock = InstanceLock::acquire(dataDir);
   if (!lock.ok()) return fail(lock.error().message());
   if (auto filled = completeFromPki(dataDir, plane); !filled.ok()) return fail(filled.error().message());

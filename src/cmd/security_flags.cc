@@ -2,26 +2,13 @@
 
 #include <cstdlib>
 
-#include "api/scalars.h"
 #include "base/strings.h"
 #include "client/transport.h"
+#include "cmd/duration_flag.h"
 #include "cmd/files.h"
 
 namespace skiff::cmd {
 namespace {
-
-// "2m0s", in whole seconds.
-void addDuration(Flags& flags, std::string name, std::chrono::seconds* to, std::string help) {
-  flags.custom(
-      std::move(name),
-      [to](std::string_view text) -> Status {
-        auto parsed = api::parseDuration(text);
-        if (!parsed) return Error(Reason::Invalid, concat("time: invalid duration ", quoted(text)));
-        *to = std::chrono::duration_cast<std::chrono::seconds>(*parsed);
-        return okStatus();
-      },
-      std::move(help));
-}
 
 void addOidcFlags(Flags& flags, apiserver::OidcFlags& oidc) {
   flags.text("oidc-issuer-url", &oidc.issuerUrl, "issuer of tokens, https")

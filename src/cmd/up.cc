@@ -11,12 +11,12 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "cmd/addons.h"
+#include "cmd/apiserver_flags.h"
 #include "cmd/commands.h"
 #include "cmd/files.h"
 #include "cmd/host.h"
 #include "cmd/inprocess_transport.h"
 #include "cmd/instance.h"
-#include "cmd/security_flags.h"
 #include "controllers/controllers.h"
 #include "dns/dns.h"
 #include "kubelet/kubelet.h"
@@ -63,17 +63,12 @@ Cluster::~Cluster() {
 }
 
 Status Cluster::startControlPlane(const UpOptions& options) {
-  ControlPlaneOptions plane;
+  ControlPlaneOptions plane = options.plane;
   plane.storeDir = options.dataDir + "/store";
-  plane.etcd = TRY(options.etcd.options());
   plane.port = options.apiPort;
   plane.advertiseAddress = options.nodeIp;
   auto kubeletClient = TRY(pki_->clientCertificate("apiserver-kubelet-client",
                                                    {"kube-apiserver-kubelet-client", {"system:masters"}}));
-  plane.api.security = options.security;
-  plane.encryption = options.encryption;
-  plane.api.security.serviceCidr = options.serviceCidr;
-  plane.api.runtimeConfig = options.runtimeConfig;
   plane.api.kubeletCaPem = pki_->ca().certificatePem;
   plane.api.kubeletClientCert = kubeletClient.certificatePem;
   plane.api.kubeletClientKey = kubeletClient.keyPem;
@@ -97,7 +92,7 @@ Status Cluster::startRoles(const UpOptions& options) {
   TRY(run(controllers::createControllerManager(
       {.transport = transportFor({"system:kube-controller-manager", {"system:masters"}}),
        .clusterCidr = options.podCidr,
-       .serviceCidr = options.serviceCidr,
+       .serviceCidr = options.plane.api.security.serviceCidr,
        .rootCaPem = pki_->ca().certificatePem,
        .signingCertPem = pki_->ca().certificatePem,
        .signingKeyPem = pki_->ca().keyPem})));
@@ -108,7 +103,7 @@ Status Cluster::startRoles(const UpOptions& options) {
 Status Cluster::startNode(const UpOptions& options) {
   auto node = concat("system:node:", options.nodeName);
   auto serving = TRY(pki_->serverCertificate("kubelet", {options.nodeName, "localhost"}, {options.nodeIp, "127.0.0.1"}));
-  auto clusterDns = TRY(nthAddress(options.serviceCidr, 10));
+  auto clusterDns = TRY(nthAddress(options.plane.api.security.serviceCidr, 10));
   TRY(startDns(options));
   TRY(run(proxy::createProxy({.transport = transportFor({"system:kube-proxy", {}}),
                               .nodeName = options.nodeName,
@@ -135,7 +130,7 @@ Status Cluster::startNode(const UpOptions& options) {
 // DNS listens beside the node on a port of its own; the kube-dns service leads port 53 there.
 Status Cluster::startDns(const UpOptions& options) {
   auto transport = transportFor({"system:coredns", {"system:masters"}});
-  auto clusterDns = TRY(nthAddress(options.serviceCidr, 10));
+  auto clusterDns = TRY(nthAddress(options.plane.api.security.serviceCidr, 10));
   TRY(run(dns::createDns({.transport = transport, .listenAddress = options.nodeIp, .port = options.dnsPort})));
   client::Client client(transport, "skiff");
   return ensureDnsService(client, clusterDns, options.nodeIp, options.nodeName, options.dnsPort);
@@ -162,7 +157,7 @@ Status checkNodeNeeds(const UpOptions& options) {
 
 Result<UpOptions> parseUp(const Args& args, bool* help) {
   UpOptions options;
-  options.security.authentication.bootstrapTokens = true;
+  options.plane.api.security.authentication.bootstrapTokens = true;
   std::string logLevel = "info";
   Flags flags;
   flags.text("data-dir", &options.dataDir, "where the cluster's state lives")
@@ -171,21 +166,19 @@ Result<UpOptions> parseUp(const Args& args, bool* help) {
       .boolean("detach", &options.detach, "go to the background when ready")
       .text("images", &options.imagesDir, "image archives to import at boot")
       .text("pod-cidr", &options.podCidr, "addresses of pods")
-      .text("service-cidr", &options.serviceCidr, "addresses of services")
+      .text("service-cidr", &options.plane.api.security.serviceCidr, "addresses of services")
       .text("node-name", &options.nodeName, "name of the node; default: the host's name")
       .text("node-ip", &options.nodeIp, "address of the node; default: that of the default route")
       .integer("kubelet-port", &options.kubeletPort, "port of the kubelet")
       .text("pod-manifest-path", &options.staticPodPath, "directory of static pods")
       .text("eviction-hard", &options.evictionHard, "thresholds below which pods are evicted")
       .integer("dns-port", &options.dnsPort, "port of cluster DNS on the node's address")
-      .list("runtime-config", &options.runtimeConfig, "API versions on or off: group/version=true")
       .text("log-level", &logLevel, "debug, info, warn or error")
       .boolean("help", help, "this text", 'h');
-  options.etcd.add(flags);
-  SecurityFlags securityFlags;
-  securityFlags.addTo(flags, options.security, options.encryption);
+  ApiServerFlags shared;
+  shared.addTo(flags, options.plane);
   auto rest = TRY(flags.parse(args));
-  TRY(securityFlags.complete(options.security));
+  TRY(shared.complete(flags, options.plane));
   if (*help) std::printf("Usage: skiff up [flags]\n\n%s", flags.usage().c_str());
   if (!rest.empty()) return badRequest(concat("unexpected argument ", skiff::quoted(rest[0])));
   if (logLevel == "debug") log::setLevel(log::Level::Debug);

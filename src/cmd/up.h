@@ -8,7 +8,6 @@
 #include "client/role.h"
 #include "cmd/cluster_pki.h"
 #include "cmd/control_plane.h"
-#include "cmd/etcd_flags.h"
 #include "kubelet/kubelet.h"
 
 namespace skiff::cmd {
@@ -20,17 +19,13 @@ struct UpOptions {
   bool detach = false;
   std::string imagesDir;
   std::string podCidr = "10.244.0.0/16";
-  std::string serviceCidr = "10.96.0.0/16";
   std::string nodeName;      // default: the host's name
   std::string nodeIp;        // default: the primary address
   int kubeletPort = 10250;
   int dnsPort = 10053;
   std::string staticPodPath;
   std::string evictionHard{kubelet::kDefaultEvictionHard};
-  apiserver::SecurityOptions security;
-  apiserver::encryption::EncryptionAtRest::Options encryption;
-  std::vector<std::string> runtimeConfig;
-  EtcdFlags etcd;
+  ControlPlaneOptions plane;  // as far as flags say
 };
 
 // The nftables table of services: instances with nodes on the same machine keep their rules apart.
