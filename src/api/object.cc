@@ -3,26 +3,43 @@
 #include "api/convert.h"
 #include "base/strings.h"
 #include "codec/json.h"
+#include "codec/wire.h"
 
 namespace skiff::api {
 
 Object::Object(codec::DocumentPtr document, const TypeInfo* type) : type_(type) { take(std::move(document)); }
 
-Object::Object(std::shared_ptr<const ObjectSource> source, const TypeInfo* type, Json json)
-    : type_(type), source_(std::move(source)), json_(std::move(json)) {}
+Object::Object(std::shared_ptr<const ObjectSource> source, const TypeInfo* type, Bytes bytes)
+    : type_(type), source_(std::move(source)), bytes_(std::move(bytes)) {}
+
+ObjectPtr Object::fromSource(std::shared_ptr<const ObjectSource> source, const TypeInfo* type) {
+  return ObjectPtr(new Object(std::move(source), type, {}));
+}
 
 ObjectPtr Object::cooled(std::shared_ptr<const ObjectSource> source) const {
-  Json json;
+  Bytes bytes;
   {
     std::lock_guard lock(mutex_);
-    json = json_;
+    bytes = bytes_;
   }
-  return ObjectPtr(new Object(std::move(source), type_, std::move(json)));
+  return ObjectPtr(new Object(std::move(source), type_, std::move(bytes)));
+}
+
+bool Object::hasBytes() const {
+  std::lock_guard lock(mutex_);
+  return !bytes_.json.text.empty() || !bytes_.protobuf.empty() || !bytes_.metadataJson.empty() ||
+         !bytes_.metadataProtobuf.empty();
 }
 
 void Object::decode() const {
   std::lock_guard lock(decoding_);
   if (!warm()) take(source_->decode());
+}
+
+// The tree for one use: a cold object that is only asked for bytes stays cold.
+codec::DocumentPtr Object::borrowed() const {
+  std::lock_guard lock(decoding_);
+  return warm() ? document_ : source_->decode();
 }
 
 void Object::take(codec::DocumentPtr document) const {
@@ -47,25 +64,28 @@ std::string Object::key() const {
 }
 
 const Object::Json& Object::madeJson() const {
-  if (!json_.text.empty()) return json_;
+  Json& json = bytes_.json;
+  if (!json.text.empty()) return json;
   std::string text;
   char before = '{';
-  for (const codec::Member& member : root().members()) {
+  codec::DocumentPtr document = borrowed();
+  for (const codec::Member& member : document->root.members()) {
     text += std::exchange(before, ',');
     bool head = member.key == "kind" || member.key == "apiVersion";
-    if (!head && json_.itemFrom == 0) json_.itemFrom = uint32_t(text.size());
+    if (!head && json.itemFrom == 0) json.itemFrom = uint32_t(text.size());
     codec::writeJsonString(text, member.key);
     text += ':';
     size_t from = text.size();
     codec::writeJson(text, member.value);
     if (member.key != "metadata") continue;
-    json_.metadataFrom = uint32_t(from);
-    json_.metadataSize = uint32_t(text.size() - from);
+    json.metadataFrom = uint32_t(from);
+    json.metadataSize = uint32_t(text.size() - from);
   }
   text += before == '{' ? "{}" : "}";
-  if (json_.itemFrom == 0) json_.itemFrom = 1;
-  json_.text = SharedBytes(std::move(text));
-  return json_;
+  if (json.itemFrom == 0) json.itemFrom = 1;
+  json.text = SharedBytes(std::move(text));
+  bytes_.metadataJson = {};
+  return json;
 }
 
 SharedBytes Object::json() const {
@@ -80,22 +100,36 @@ SharedBytes Object::jsonOfItem() const {
 }
 
 SharedBytes Object::metadataJson() const {
-  {
-    std::lock_guard lock(mutex_);
-    if (json_.metadataSize > 0) return json_.text.slice(json_.metadataFrom, json_.metadataSize);
+  std::lock_guard lock(mutex_);
+  if (const Json& json = bytes_.json; json.metadataSize > 0) return json.text.slice(json.metadataFrom, json.metadataSize);
+  if (bytes_.metadataJson.empty()) bytes_.metadataJson = SharedBytes(codec::toJson(borrowed()->root["metadata"]));
+  return bytes_.metadataJson;
+}
+
+Result<SharedBytes> Object::metadataProtobuf() const {
+  std::lock_guard lock(mutex_);
+  if (bytes_.metadataProtobuf.empty()) {
+    codec::DocumentPtr document = borrowed();
+    std::string message;
+    size_t mark = codec::beginMessage(message, 1);
+    TRY(encodeProtobuf(document->root["metadata"], *findType("meta/v1", "ObjectMeta"), message));
+    codec::endMessage(message, mark);
+    bytes_.metadataProtobuf = SharedBytes(std::move(message));
   }
-  return SharedBytes(codec::toJson(metadata()));
+  return bytes_.metadataProtobuf;
 }
 
 Result<SharedBytes> Object::protobuf() const {
   std::lock_guard lock(mutex_);
-  if (protobuf_.empty()) {
-    if (!type_) return Error(Reason::NotAcceptable, concat("no protobuf form of ", kind()));
+  if (bytes_.protobuf.empty()) {
+    codec::DocumentPtr document = borrowed();
+    const codec::Value& root = document->root;
+    if (!type_) return Error(Reason::NotAcceptable, concat("no protobuf form of ", root["kind"].asString()));
     std::string raw;
-    TRY(encodeProtobuf(root(), *type_, raw));
-    protobuf_ = SharedBytes(wrapProtobuf(apiVersion(), kind(), raw));
+    TRY(encodeProtobuf(root, *type_, raw));
+    bytes_.protobuf = SharedBytes(wrapProtobuf(root["apiVersion"].asString(), root["kind"].asString(), raw));
   }
-  return protobuf_;
+  return bytes_.protobuf;
 }
 
 Result<std::shared_ptr<const void>> Object::typed(const TypeBinding& binding) const {

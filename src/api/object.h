@@ -44,9 +44,13 @@ class Object {
     return fromDocument(std::move(document), T::binding().type);
   }
 
-  // The same object as bytes only: its JSON, if that has been made, and what its tree is made of when somebody asks.
+  // Its tree is made when somebody asks for it.
+  static ObjectPtr fromSource(std::shared_ptr<const ObjectSource> source, const TypeInfo* type);
+
+  // The same object as bytes only: the forms that have been made, and what its tree is made of when somebody asks.
   ObjectPtr cooled(std::shared_ptr<const ObjectSource> source) const;
   bool warm() const { return decoded_.load(std::memory_order_acquire); }  // there is a tree
+  bool hasBytes() const;  // JSON or protobuf of it or of its metadata has been made
 
   const codec::Value& root() const { return document()->root; }
   const codec::DocumentPtr& document() const {
@@ -68,6 +72,7 @@ class Object {
   SharedBytes json() const;  // no trailing newline
   SharedBytes jsonOfItem() const;  // what follows `{"kind":...,"apiVersion":...,`: items of a list have no such head
   SharedBytes metadataJson() const;  // a piece of json() if that has been made; it is not made for this
+  Result<SharedBytes> metadataProtobuf() const;  // the metadata as field 1 of a message
   Result<SharedBytes> protobuf()
       const;  // with the k8s\0 envelope; an error for kinds without wire numbers
 
@@ -88,8 +93,13 @@ class Object {
     SharedBytes text;
     uint32_t itemFrom = 0, metadataFrom = 0, metadataSize = 0;
   };
-  Object(std::shared_ptr<const ObjectSource> source, const TypeInfo* type, Json json);
+  struct Bytes {
+    Json json;
+    SharedBytes protobuf, metadataJson, metadataProtobuf;
+  };
+  Object(std::shared_ptr<const ObjectSource> source, const TypeInfo* type, Bytes bytes);
   void decode() const;
+  codec::DocumentPtr borrowed() const;
   void take(codec::DocumentPtr document) const;
   const Json& madeJson() const;  // under mutex_
   Result<std::shared_ptr<const void>> typed(const TypeBinding& binding) const;
@@ -103,8 +113,7 @@ class Object {
   mutable const codec::Value* labels_ = nullptr;
 
   mutable std::mutex mutex_;  // guards the forms below, each made once
-  mutable Json json_;
-  mutable SharedBytes protobuf_;
+  mutable Bytes bytes_;
   mutable std::shared_ptr<const void> typed_;
 };
 

@@ -49,6 +49,29 @@ TEST_CASE("a cooled object answers with its JSON undecoded, and decodes once for
   CHECK(source->count == 1);
 }
 
+TEST_CASE("a cold object is asked for its bytes and stays cold") {
+  auto source = std::make_shared<CountingSource>();
+  ObjectPtr cold = Object::fromSource(source, findKind("", "v1", "Pod"));
+  CHECK_FALSE(cold->hasBytes());
+  CHECK(cold->metadataJson().view() == pod()->metadataJson().view());
+  CHECK(cold->json().view() == kPod);
+  CHECK(cold->protobuf()->view() == pod()->protobuf()->view());
+  CHECK(cold->hasBytes());
+  CHECK_FALSE(cold->warm());
+  int made = source->count;
+  CHECK(cold->json().view() == kPod);
+  CHECK(cold->cooled(source)->protobuf().ok());
+  CHECK(source->count == made);
+}
+
+TEST_CASE("metadata in protobuf is the first field of its object's message, and made once") {
+  ObjectPtr object = pod();
+  SharedBytes metadata = *object->metadataProtobuf();
+  SharedBytes whole = *object->protobuf();
+  CHECK(unwrapProtobuf(whole.view())->raw.starts_with(metadata.view()));
+  CHECK(object->metadataProtobuf()->view().data() == metadata.view().data());
+}
+
 TEST_CASE("an object that cooled before anybody asked for its JSON makes it from its source") {
   auto source = std::make_shared<CountingSource>();
   ObjectPtr cold = pod()->cooled(source);

@@ -183,17 +183,9 @@ Result<std::vector<SharedBytes>> protobufList(const ServedResource& resource, co
 constexpr std::string_view kPartialList = "PartialObjectMetadataList";
 
 // PartialObjectMetadata is an object's first field alone.
-Result<SharedBytes> metadataMessage(const api::ObjectPtr& item) {
-  std::string message;
-  size_t mark = codec::beginMessage(message, 1);
-  TRY(api::encodeProtobuf(item->metadata(), *api::findType("meta/v1", "ObjectMeta"), message));
-  codec::endMessage(message, mark);
-  return SharedBytes(std::move(message));
-}
-
 Result<std::vector<SharedBytes>> partialProtobufList(const ListPage& page, std::string_view metaVersion) {
   ProtobufList list = TRY(ProtobufList::of(page));
-  for (const api::ObjectPtr& item : page.items) list.add(TRY(metadataMessage(item)));
+  for (const api::ObjectPtr& item : page.items) list.add(TRY(item->metadataProtobuf()));
   return list.finish(concat("meta.k8s.io/", metaVersion), kPartialList);
 }
 

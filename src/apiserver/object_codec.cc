@@ -25,6 +25,8 @@ constexpr int kMaxDepth = 512;
 constexpr size_t kMaxQuotedBody = 256;
 // Objects in one ConversionReview: a long list goes to the webhook in pieces that its server takes.
 constexpr size_t kMaxReviewObjects = 500;
+// Rounds of WarmObjects that an object's encoded forms outlive the last use: a client that lists now and then finds them.
+constexpr int kBytesRounds = 4;
 
 std::string summarize(std::string_view bytes) {
   if (bytes.empty()) return "<empty>";
@@ -230,6 +232,7 @@ class StoredBytes final : public api::ObjectSource {
     MUST(document.ok());
     return *document;
   }
+  const api::TypeInfo* type() const { return storage_->type; }
 
  private:
   SharedBytes value_;
@@ -246,7 +249,7 @@ class StoredObject final : public store::Attachment, public Coolable, public std
 
   api::ObjectPtr object() const {
     std::lock_guard lock(mutex_);
-    return object_;
+    return held();
   }
 
   // Each time it is looked up.
@@ -255,13 +258,19 @@ class StoredObject final : public store::Attachment, public Coolable, public std
     if (!listed_.load(std::memory_order_relaxed) && !listed_.exchange(true)) warm.add(weak_from_this());
   }
 
+  // First the tree goes, then what was made of it to be sent, which is dearer to make and half as large.
   bool coolUnlessUsed() const override {
-    if (used_.exchange(false, std::memory_order_relaxed)) return true;
     std::lock_guard lock(mutex_);
-    listed_ = false;
+    bool used = used_.exchange(false, std::memory_order_relaxed);
+    unusedRounds_ = used ? 0 : unusedRounds_ + 1;
+    if (used) return true;
     others_.clear();
     // Who else holds it, such as an informer, would keep its tree in any case.
-    if (object_->warm() && object_.use_count() == 1) object_ = object_->cooled(source_);
+    bool alone = object_ && object_.use_count() == 1;
+    if (alone && object_->warm()) object_ = object_->cooled(source_);
+    if (alone && object_->hasBytes() && unusedRounds_ < kBytesRounds) return true;
+    if (alone) object_ = nullptr;
+    listed_ = false;
     return false;
   }
 
@@ -290,14 +299,21 @@ class StoredObject final : public store::Attachment, public Coolable, public std
     for (const auto& [info, object] : others_)
       if (info == form.info) return object;
     // Most objects are already what their definition wants: one copy of these is enough.
-    bool same = form.info->type == object_->type() && document->root == object_->root();
-    api::ObjectPtr made = same ? object_ : api::Object::fromDocument(std::move(document), form.info->type);
+    api::ObjectPtr stored = held();
+    bool same = form.info->type == stored->type() && document->root == stored->root();
+    api::ObjectPtr made = same ? stored : api::Object::fromDocument(std::move(document), form.info->type);
     return others_.emplace_back(form.info, std::move(made)).second;
   }
 
  private:
-  mutable std::mutex mutex_;  // guards object_ and others_
-  mutable api::ObjectPtr object_;
+  const api::ObjectPtr& held() const {  // under mutex_
+    if (!object_) object_ = api::Object::fromSource(source_, source_->type());
+    return object_;
+  }
+
+  mutable std::mutex mutex_;  // guards the three below
+  mutable int unusedRounds_ = 0;
+  mutable api::ObjectPtr object_;  // null: cold
   mutable std::vector<std::pair<const api::ResourceInfo*, api::ObjectPtr>> others_;
   std::shared_ptr<const StoredBytes> source_;
   mutable std::atomic<bool> used_ = true, listed_ = false;

@@ -1,6 +1,14 @@
 #include "apiserver/warm_objects.h"
 
+#include "base/memory.h"
+
 namespace skiff::apiserver {
+namespace {
+
+// Workers that made the objects may outlive the last one's warmth; the memory of those that have ended is given back here.
+constexpr int kUntilWorkersEnd = 3;
+
+}  // namespace
 
 WarmObjects::WarmObjects(std::chrono::milliseconds period)
     : period_(period), thread_("warm-objects", [this] { run(); }) {}
@@ -17,13 +25,19 @@ void WarmObjects::add(std::weak_ptr<const Coolable> object) {
 }
 
 void WarmObjects::run() {
-  while (wake_.wait() != Word::Stop) {
+  std::optional<Word> word = wake_.wait();
+  while (word != Word::Stop) {
     for (bool idle = false; !idle;) {
       if (wake_.waitFor(period_) == Word::Stop) return;
       coolOnce();
+      releaseFreeMemory();
       std::lock_guard lock(mutex_);
       idle = asleep_ = objects_.empty();
     }
+    word = wake_.waitFor(period_ * kUntilWorkersEnd);
+    if (word) continue;
+    releaseFreeMemory();
+    word = wake_.wait();
   }
 }
 

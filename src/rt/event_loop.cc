@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/result.h"
 
 namespace skiff::rt {
@@ -12,14 +13,16 @@ namespace {
 
 constexpr int kEventsPerTurn = 256;  // bounds how long a turn delays timers and posted tasks
 constexpr auto kSlowCallback = milliseconds(50);
+constexpr int kRests = 2;
+constexpr int kLaterRest = 9;  // times as long as the first one
 
 // One turn: wait, deliver socket events, run due timers, run posted tasks. A task posted from
 // inside the loop runs at the end of the same turn at the latest in the next one, without a system
 // call.
 class EpollLoop final : public EventLoop {
  public:
-  EpollLoop()
-      : epoll_(epoll_create1(EPOLL_CLOEXEC)), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  explicit EpollLoop(milliseconds rest)
+      : rest_(rest), epoll_(epoll_create1(EPOLL_CLOEXEC)), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     MUST(epoll_ >= 0 && wake_ >= 0);
     epoll_event event{.events = EPOLLIN, .data = {.u64 = kWakeTag}};
     MUST(epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &event) == 0);
@@ -34,7 +37,15 @@ class EpollLoop final : public EventLoop {
     owner_.store(std::this_thread::get_id(), std::memory_order_release);
     std::array<epoll_event, kEventsPerTurn> events;
     while (!stopping_.load(std::memory_order_acquire)) {
-      int count = epoll_wait(epoll_, events.data(), kEventsPerTurn, waitMillis());
+      int wait = waitMillis(), rest = restMillis();
+      bool rests = rest >= 0 && (wait < 0 || wait > rest);
+      int count = epoll_wait(epoll_, events.data(), kEventsPerTurn, rests ? rest : wait);
+      if (rests && count == 0) {
+        releaseFreeMemory();
+        ++rests_;
+        continue;
+      }
+      rests_ = 0;
       for (int i = 0; i < count; ++i) deliver(events[size_t(i)]);
       runDueTimers();
       runPosted();
@@ -140,6 +151,12 @@ class EpollLoop final : public EventLoop {
     return int(std::min<int64_t>(millis, 3600 * 1000));
   }
 
+  // How long to do nothing before memory is given back; negative: that is done.
+  int restMillis() const {
+    if (rests_ == kRests) return -1;
+    return int(rest_.count()) * (rests_ == 0 ? 1 : kLaterRest);
+  }
+
   void deliver(const epoll_event& event) {
     if (event.data.u64 == kWakeTag) {
       uint64_t count;
@@ -187,6 +204,7 @@ class EpollLoop final : public EventLoop {
     running_.clear();
   }
 
+  const milliseconds rest_;
   const int epoll_;
   const int wake_;
   std::atomic<std::thread::id> owner_{};
@@ -203,10 +221,11 @@ class EpollLoop final : public EventLoop {
   std::unordered_map<TimerId, UniqueFunction<void()>> timers_;
   std::vector<Due> heap_;
   TimerId lastTimer_ = 0;
+  int rests_ = 0;  // since there was work
 };
 
 }  // namespace
 
-std::unique_ptr<EventLoop> EventLoop::create() { return std::make_unique<EpollLoop>(); }
+std::unique_ptr<EventLoop> EventLoop::create(milliseconds rest) { return std::make_unique<EpollLoop>(rest); }
 
 }  // namespace skiff::rt

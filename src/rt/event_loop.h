@@ -13,7 +13,9 @@ using TimerId = uint64_t;  // never 0
 
 class EventLoop {
  public:
-  static std::unique_ptr<EventLoop> create();
+  // A loop that has had nothing to do for `rest` gives its thread's free memory back; once more after a longer while, for
+  // what others free late. Then it sleeps until there is work.
+  static std::unique_ptr<EventLoop> create(std::chrono::milliseconds rest = std::chrono::seconds(3));
   virtual ~EventLoop() = default;
 
   virtual void run() = 0;   // until stop(); at most once

@@ -6,6 +6,7 @@
 
 #include "rt/event_loop.h"
 #include "rt/executor.h"
+#include "rt/parker.h"
 #include "rt/stop.h"
 
 using namespace skiff;
@@ -43,6 +44,46 @@ TEST_CASE("timers fire by time, then by age, and a cancelled one never") {
   loop->run();
   CHECK(seen == "023");
 }
+
+#if __has_include(<mimalloc.h>)
+#include <mimalloc.h>
+
+namespace {
+std::atomic<int> collected{0};
+std::atomic<long> delay{25};
+}  // namespace
+
+// The allocator, as far as loops know it.
+void mi_collect(bool force) noexcept {
+  CHECK(force);
+  CHECK(delay == 0);
+  ++collected;
+}
+long mi_option_get(mi_option_t) { return delay; }
+void mi_option_set(mi_option_t, long value) { delay = value; }
+
+TEST_CASE("a loop with nothing to do gives memory back twice, and again after more work") {
+  auto loop = EventLoop::create(1ms);
+  int more = 0;
+  Thread thread("loop", [&] { loop->run(); });
+  auto restTwice = [&] {
+    int before = collected;
+    loop->post([] {});
+    while (collected < before + 2) std::this_thread::yield();
+  };
+  restTwice();
+  restTwice();
+  CHECK(delay == 25);
+  loop->post([&] {
+    loop->after(60ms, [&, before = collected.load()] {
+      more = collected - before;  // in the time of many rests
+      loop->stop();
+    });
+  });
+  thread.join();
+  CHECK(more <= 2);
+}
+#endif
 
 TEST_CASE("an fd event may unwatch itself, and a reused number gets no stale event") {
   int a[2], b[2];
