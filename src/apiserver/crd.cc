@@ -83,6 +83,7 @@ struct CustomResource::Builder {
 
   std::span<const FieldInfo> fieldsOf(const Value& schema, bool withMetadata, int depth) {
     std::vector<FieldInfo> fields;
+    fields.reserve(schema["properties"].size() + withMetadata);  // they stay as long as the definition
     for (const codec::Member& member : schema["properties"].members()) {
       if (withMetadata && (member.key == "metadata" || member.key == "apiVersion" || member.key == "kind")) continue;
       fields.push_back(fieldOf(member.key, member.value, depth));
@@ -157,7 +158,7 @@ struct CustomResource::Builder {
       version.deprecationWarning = concat(out.group_, '/', version.name, ' ', out.kind_, " is deprecated");
     const Value& schema = source["schema"]["openAPIV3Schema"];
     version.openApiSchema = schema;
-    if (schema.isMap()) version.schema = TRY(parseStructuralSchema(schema));
+    if (schema.isMap()) version.schema = std::make_unique<const LazySchema>(schema);
     version.preserveUnknown = !schema.isMap() || schema["x-kubernetes-preserve-unknown-fields"].asBool() ||
                               spec["preserveUnknownFields"].asBool();
     readSubresources(version, source["subresources"]);
@@ -215,6 +216,12 @@ struct CustomResource::Builder {
     info.subresources = out.subresources_.emplace_back(std::move(subresources));
   }
 };
+
+Result<const StructuralSchema*> LazySchema::get() const {
+  std::call_once(parsed_, [this] { schema_ = parseStructuralSchema(source_); });
+  if (!schema_.ok()) return schema_.error();
+  return schema_->get();
+}
 
 CustomResource::~CustomResource() = default;
 

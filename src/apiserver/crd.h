@@ -3,6 +3,7 @@
 #pragma once
 #include <deque>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,6 +19,18 @@ namespace skiff::apiserver {
 
 struct StructuralSchema;  // structural_schema.h
 
+// A schema that is parsed when the first object comes: many definitions are installed, few are used. Any thread.
+class LazySchema {
+ public:
+  explicit LazySchema(codec::Value source) : source_(source) {}  // in a tree that lives as long
+  Result<const StructuralSchema*> get() const;
+
+ private:
+  const codec::Value source_;
+  mutable std::once_flag parsed_;
+  mutable Result<std::shared_ptr<const StructuralSchema>> schema_ = std::shared_ptr<const StructuralSchema>();
+};
+
 struct CustomVersion {
   std::string name;
   bool served = false, storage = false, deprecated = false;
@@ -25,8 +38,8 @@ struct CustomVersion {
   bool hasStatus = false, hasScale = false;
   std::string specReplicasPath, statusReplicasPath, labelSelectorPath;
   std::shared_ptr<const api::CustomTable> table;
-  std::shared_ptr<const StructuralSchema> schema;  // null: everything is preserved (no schema)
   bool preserveUnknown = false;
+  std::unique_ptr<const LazySchema> schema;  // null: everything is preserved (no schema)
   codec::Value openApiSchema;  // as the definition has it, in the definition's tree
   // Tables; what they view lives in the CustomResource.
   api::ResourceInfo resource;

@@ -308,13 +308,17 @@ Status conformCustom(Value& object, const CustomVersion& version, Arena& arena, 
 }
 
 void defaultCustom(Value& object, const CustomVersion& version, Arena& arena) {
-  if (version.schema) defaultBy(object, *version.schema, arena, 0);
+  if (!version.schema) return;
+  auto schema = version.schema->get();
+  if (schema.ok()) defaultBy(object, **schema, arena, 0);  // else validation refuses
 }
 
 void validateCustom(const Value& object, const Value* old, const CustomVersion& version, FieldErrors& errors) {
   if (!version.schema) return;
-  Validator(errors).check(object, *version.schema, "");
-  if (errors.empty()) validateByRules(object, old, *version.schema, errors);
+  auto schema = version.schema->get();
+  if (!schema.ok()) return errors.internal("", schema.error().message());
+  Validator(errors).check(object, **schema, "");
+  if (errors.empty()) validateByRules(object, old, **schema, errors);
 }
 
 }  // namespace skiff::apiserver
