@@ -34,6 +34,15 @@ bool isStream(std::string_view subresource) {
 
 bool isRead(const RequestInfo& info) { return info.verb == "get" || info.verb == "list" || info.verb == "watch"; }
 
+// A long list would hold up the other connections of its loop, most of all when its objects are cold.
+constexpr size_t kLongList = 500;
+bool isLongList(const Exchange& exchange, const store::Store& store) {
+  const RequestInfo& info = exchange.info;
+  if (info.verb != "list" || !exchange.resource->stored()) return false;
+  std::string prefix = exchange.resource->prefixOf(exchange.resource->info->namespaced ? std::string_view(info.ns) : "");
+  return store.count(prefix, store::prefixEnd(prefix)) > kLongList;
+}
+
 // The verb that discovery lists for what the request does.
 std::string_view servedVerb(const RequestInfo& info) { return info.verb; }
 
@@ -203,7 +212,8 @@ void Rest::dispatch(ExchangePtr exchange) {
   const RequestInfo& info = exchange->info;
   if (!isRead(info)) return write(std::move(exchange));
   // A caller in the process is on a thread that may block; watches see to it themselves.
-  if (info.verb == "watch" || exchange->inProcess() || !blocksReads(*exchange->resource)) return read(exchange);
+  bool takesLong = blocksReads(*exchange->resource) || isLongList(*exchange, parts_.registry->store());
+  if (info.verb == "watch" || exchange->inProcess() || !takesLong) return read(exchange);
   if (!parts_.converters->submit([this, exchange] { read(exchange); }))
     exchange->fail(tooManyRequests("Too many requests, please try again later.", 1));
 }

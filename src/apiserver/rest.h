@@ -19,7 +19,7 @@ class Rest {
     Registry* registry = nullptr;
     WatchHub* watches = nullptr;
     rt::Executor* writers = nullptr;
-    rt::Executor* converters = nullptr;  // reads that may wait for a conversion webhook
+    rt::Executor* converters = nullptr;  // reads that take long: conversion webhooks, long lists
     Authenticator* authenticator = nullptr;
     Authorizer* authorizer = nullptr;
     const ClusterReader* cluster = nullptr;
