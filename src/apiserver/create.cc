@@ -28,16 +28,24 @@ Status checkAddress(const WriteCall& call, const Value& object) {
   return okStatus();
 }
 
-}  // namespace
-
-Result<Written> Registry::create(const WriteCall& call, DocumentEdit document) {
-  Value& object = document->root;
+Status checkNew(const WriteCall& call, const Value& object) {
   TRY(checkAddress(call, object));
   if (!object["metadata"]["resourceVersion"].asString().empty())
     return badRequest("resourceVersion should not be set on objects to be created");
-  std::string prefix = object["metadata"]["generateName"].str();
-  bool generate = object["metadata"]["name"].asString().empty() && !prefix.empty();
-  if (!generate) return createOnce(call, std::move(document));
+  return okStatus();
+}
+
+bool generatesName(const Value& object) {
+  const Value& metadata = object["metadata"];
+  return metadata["name"].asString().empty() && !metadata["generateName"].asString().empty();
+}
+
+}  // namespace
+
+Result<Written> Registry::create(const WriteCall& call, DocumentEdit document) {
+  TRY(checkNew(call, document->root));
+  if (!generatesName(document->root)) return createOnce(call, std::move(document));
+  std::string prefix = document->root["metadata"]["generateName"].str();
   prefix.resize(std::min(prefix.size(), kMaxGeneratedPrefix));
   for (int attempt = 1;; ++attempt) {
     auto copy = codec::cloneDocument(document->root);
@@ -48,7 +56,27 @@ Result<Written> Registry::create(const WriteCall& call, DocumentEdit document) {
   }
 }
 
-Result<Written> Registry::createOnce(const WriteCall& outer, DocumentEdit document) {
+Result<Written> Registry::createOnce(const WriteCall& call, DocumentEdit document) {
+  PlanPtr plan = TRY(planCreate(call, std::move(document)));
+  std::optional<Written> written = TRY(carryOut(*plan));
+  return *std::move(written);
+}
+
+void Registry::createThen(const WriteCall& call, DocumentEdit document, Done done) {
+  // Names may have to be drawn again: that is for who waits.
+  if (generatesName(document->root)) return done(create(call, std::move(document)));
+  auto planned = [&]() -> Result<PlanPtr> {
+    TRY(checkNew(call, document->root));
+    return planCreate(call, std::move(document));
+  }();
+  if (!planned.ok()) return done(std::move(planned).error());
+  carryOutThen(std::move(*planned), [done = std::move(done)](Outcome written) mutable {
+    if (!written.ok()) return done(std::move(written).error());
+    done(**std::move(written));
+  });
+}
+
+Result<Registry::PlanPtr> Registry::planCreate(const WriteCall& outer, DocumentEdit document) {
   WriteCall call = outer;
   Arena& arena = document->arena;
   Value& object = document->root;
@@ -76,29 +104,26 @@ Result<Written> Registry::createOnce(const WriteCall& outer, DocumentEdit docume
   TRY(validateForCreate(context, strategy));
   if (call.admit) TRY(validateAdmission(request));
   TRY(strategy.allocate(context));
-  auto written = commitNew(call, document, context, strategy);
-  if (!written.ok() || call.dryRun) strategy.release(object);
-  return written;
+  auto plan = planNew(call, document, strategy);
+  if (!plan.ok() || call.dryRun) strategy.release(object);
+  return plan;
 }
 
-Result<Written> Registry::commitNew(const WriteCall& call, DocumentEdit document, StrategyContext&, Strategy&) {
+Result<Registry::PlanPtr> Registry::planNew(const WriteCall& call, DocumentEdit document, Strategy& strategy) {
   const ServedResource& resource = *call.resource;
   std::string key = resource.keyOf(call.ns, call.name);
-  TRY(normalize(document->root, resource, document->arena));
+  if (strategy.allocates()) TRY(normalize(document->root, resource, document->arena));
   std::string bytes = TRY(encodeStored(document->root, resource));
-  document = compacted(*document, resource);
+  auto plan = std::make_unique<Plan>(Plan{.operation = "create", .resource = call.resource, .name = call.name, .mustBeNew = true});
+  plan->document = compacted(*document, resource);
   if (call.dryRun) {
     if (parts_.store->get(key)) return alreadyExists(resource.info->group, resource.info->plural, call.name);
-    return Written{publish(std::move(document), 0, resource), true};
+    plan->written = Written{publish(std::move(plan->document), 0, resource), true};
+    return plan;
   }
-  api::ObjectPtr object;
-  store::Write write = writeOf(resource, std::move(key), 0);
-  write.value = SharedBytes(std::move(bytes));
-  write.attach = attaching(object, document, write.value, resource);
-  store::WriteResult result = TRY(commit("create", resource, std::move(write)));
-  if (!result.applied) return alreadyExists(resource.info->group, resource.info->plural, call.name);
-  announce(resource, object, false);
-  return Written{std::move(object), true};
+  if (strategy.allocates()) plan->allocated = std::move(document);
+  planWrite(*plan, std::move(key), 0, std::move(bytes));
+  return plan;
 }
 
 }  // namespace skiff::apiserver

@@ -140,6 +140,51 @@ Status Registry::normalize(Value& object, const ServedResource& resource, Arena&
   return okStatus();
 }
 
+void Registry::planWrite(Plan& plan, std::string key, store::Revision expected, std::string bytes) const {
+  plan.write = writeOf(*plan.resource, std::move(key), expected);
+  plan.write.value = SharedBytes(std::move(bytes));
+  plan.write.attach = attaching(plan.object, plan.document, plan.write.value, *plan.resource);
+}
+
+Registry::Outcome Registry::carryOut(Plan& plan) const {
+  if (plan.written) return std::move(plan.written);
+  return finish(plan, commit(plan.operation, *plan.resource, std::move(plan.write)));
+}
+
+void Registry::carryOutThen(PlanPtr plan, UniqueFunction<void(Outcome)> then) {
+  if (plan->written) return then(std::move(plan->written));
+  {
+    std::lock_guard lock(mutex_);
+    ++unfinished_;
+  }
+  store::Write write = std::move(plan->write);
+  SteadyTime started = parts_.clock->steadyNow();
+  auto finished = [this, started, plan = std::move(plan), then = std::move(then)](Result<store::WriteResult> result) mutable {
+    if (parts_.metrics)
+      parts_.metrics->committed(plan->operation, *plan->resource->info, parts_.clock->steadyNow() - started);
+    then(finish(*plan, std::move(result)));
+    std::lock_guard lock(mutex_);
+    if (--unfinished_ == 0) drained_.notify_all();
+  };
+  parts_.store->commitThen(std::move(write), std::move(finished));
+}
+
+Registry::Outcome Registry::finish(Plan& plan, Result<store::WriteResult> result) const {
+  const ServedResource& resource = *plan.resource;
+  bool applied = result.ok() && result->applied;
+  if (!applied && plan.allocated) strategyOf(resource).release(plan.allocated->root);
+  if (!result.ok()) return std::move(result).error();
+  if (!applied && plan.mustBeNew) return alreadyExists(resource.info->group, resource.info->plural, plan.name);
+  if (!applied) return std::optional<Written>();
+  announce(resource, plan.object, false);
+  return std::optional<Written>(Written{std::move(plan.object), plan.operation == "create"});
+}
+
+void Registry::drain() {
+  std::unique_lock lock(mutex_);
+  drained_.wait(lock, [this] { return unfinished_ == 0; });
+}
+
 store::Write Registry::writeOf(const ServedResource& resource, std::string key, store::Revision expected) const {
   store::Write write;
   write.key = std::move(key);

@@ -1,9 +1,12 @@
 // The generic registry: create, read, update, delete and list objects of every resource the same way, over the store.
-// Every write runs on a worker and blocks until it is durable; reads come straight from memory.
+// Every write is planned by a worker as plain code, and then either blocks until it is durable or calls back; reads come
+// straight from memory.
 #pragma once
+#include <condition_variable>
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,6 +18,7 @@
 #include "apiserver/resource_map.h"
 #include "apiserver/strategy.h"
 #include "base/clock.h"
+#include "rt/executor.h"
 #include "store/store.h"
 
 namespace skiff::apiserver {
@@ -76,6 +80,7 @@ class Registry {
     const ClusterReader* cluster = nullptr;
     const Clock* clock = nullptr;
     WriteMetrics* metrics = nullptr;  // may be null
+    rt::Executor* writers = nullptr;  // plans again what lost a race; null: there is no updateThen()
   };
   explicit Registry(Parts parts);
   ~Registry();
@@ -87,6 +92,12 @@ class Registry {
   Result<Written> create(const WriteCall& call, DocumentEdit document);
   Result<Written> update(const WriteCall& call, const UpdateRules& rules, const Transform& transform);
   Result<Deleted> remove(const WriteCall& call, const DeleteCall& how);
+  // The same without waiting for the disk: `done` is called once, on this thread or on that of a later writer. What the call
+  // points to must live until then.
+  using Done = UniqueFunction<void(Result<Written>)>;
+  void createThen(const WriteCall& call, DocumentEdit document, Done done);
+  void updateThen(WriteCall call, const UpdateRules& rules, Transform transform, Done done);
+  void drain();  // returns when all of them are done
 
   Strategy& strategyOf(const ServedResource& resource) const;
   // Runs admission for what writes nothing of its own (bindings, evictions, token requests, connect).
@@ -100,12 +111,33 @@ class Registry {
   void onWritten(std::function<void(const ServedResource&, const api::ObjectPtr&, bool removed)> listener);
 
  private:
+  // A write that is decided on: what is missing is the store's word.
+  struct Plan {
+    std::string_view operation;      // create or update
+    ServedPtr resource;
+    std::string name;
+    bool mustBeNew = false;          // who finds the key taken has failed; others plan again
+    std::optional<Written> written;  // there is nothing to commit, or it has been committed
+    store::Write write;
+    DocumentEdit document;           // becomes `object` when the write has its revision
+    api::ObjectPtr object;
+    DocumentEdit allocated;          // its first form, for strategies that must release what they gave to it
+  };
+  using PlanPtr = std::unique_ptr<Plan>;  // null: somebody wrote in between, plan again
+  using Outcome = Result<std::optional<Written>>;  // nullopt: the same
+  struct Update;  // an update that nobody waits for
   Result<Written> createOnce(const WriteCall& call, DocumentEdit document);
-  Result<Written> commitNew(const WriteCall& call, DocumentEdit document, StrategyContext& context, Strategy& strategy);
-  Result<std::optional<Written>> updateOnce(const WriteCall& call, const UpdateRules& rules, const Transform& transform);
-  Result<std::optional<Written>> commitUpdate(const WriteCall& call, const store::RecordPtr& record,
-                                              const api::ObjectPtr& live, DocumentEdit document,
-                                              StrategyContext& context, Strategy& strategy);
+  Result<PlanPtr> planCreate(const WriteCall& call, DocumentEdit document);
+  Result<PlanPtr> planNew(const WriteCall& call, DocumentEdit document, Strategy& strategy);
+  Result<PlanPtr> planUpsert(const WriteCall& call, const UpdateRules& rules, const Transform& transform, DocumentEdit document);
+  Result<PlanPtr> planUpdate(const WriteCall& call, const UpdateRules& rules, const Transform& transform);
+  Result<PlanPtr> planChange(const WriteCall& call, const store::RecordPtr& record, const api::ObjectPtr& live,
+                             DocumentEdit document, Strategy& strategy);
+  void planWrite(Plan& plan, std::string key, store::Revision expected, std::string bytes) const;
+  Outcome carryOut(Plan& plan) const;
+  void carryOutThen(PlanPtr plan, UniqueFunction<void(Outcome)> then);
+  Outcome finish(Plan& plan, Result<store::WriteResult> result) const;
+  void tryUpdate(const std::shared_ptr<Update>& update);
   Result<std::optional<Deleted>> removeOnce(const WriteCall& call, const DeleteCall& how);
   Result<std::optional<Deleted>> erase(const WriteCall& call, const store::RecordPtr& record, const api::ObjectPtr& shown);
   AdmissionRequest admissionOf(const WriteCall& call, Operation operation, codec::Value* object,
@@ -120,6 +152,9 @@ class Registry {
 
   Parts parts_;
   std::unique_ptr<Strategy> customStrategy_;
+  std::mutex mutex_;  // guards unfinished_
+  std::condition_variable drained_;
+  size_t unfinished_ = 0;  // writes that nobody waits for
   std::function<void(const ServedResource&, const api::ObjectPtr&, bool)> listener_;
 };
 

@@ -248,33 +248,49 @@ void Rest::readSubresource(const ExchangePtr& exchange) {
 
 void Rest::write(ExchangePtr exchange) {
   // A caller in the process is on a thread that may block.
-  if (exchange->inProcess()) return dispatchWrite(*exchange);
-  bool taken = parts_.writers->submit([this, exchange] { dispatchWrite(*exchange); });
+  if (exchange->inProcess()) return dispatchWrite(exchange);
+  bool taken = parts_.writers->submit([this, exchange] { dispatchWrite(exchange); });
   if (!taken) exchange->fail(tooManyRequests("Too many requests, please try again later.", 1));
 }
 
-void Rest::dispatchWrite(Exchange& exchange) {
-  const std::string& verb = exchange.info.verb;
-  const std::string& subresource = exchange.info.subresource;
-  if (verb == "create" && !subresource.empty()) return createSubresource(exchange);
-  if (verb == "create") return exchange.resource->stored() ? create(exchange) : createVirtual(exchange);
-  if (subresource == "scale") return updateScale(exchange);
+void Rest::dispatchWrite(const ExchangePtr& exchange) {
+  const std::string& verb = exchange->info.verb;
+  const std::string& subresource = exchange->info.subresource;
+  if (verb == "create" && !subresource.empty()) return createSubresource(*exchange);
+  if (verb == "create") return exchange->resource->stored() ? create(exchange) : createVirtual(*exchange);
+  if (subresource == "scale") return updateScale(*exchange);
   if (verb == "update") return update(exchange);
   if (verb == "patch") return patch(exchange);
-  if (verb == "delete") return remove(exchange);
-  if (verb == "deletecollection") return removeCollection(exchange);
-  exchange.fail(methodNotAllowed());
+  if (verb == "delete") return remove(*exchange);
+  if (verb == "deletecollection") return removeCollection(*exchange);
+  exchange->fail(methodNotAllowed());
 }
 
-void Rest::create(Exchange& exchange) {
-  auto run = [&]() -> Result<Written> {
-    WriteOptions options = TRY(parseWriteOptions(exchange.query, OptionsKind::Create));
-    DocumentEdit body = TRY(readBody(exchange, expectedKind(*exchange.resource), options.fieldValidation));
-    return parts_.registry->create(callOf(exchange, options.fieldManager, options.dryRun), std::move(body));
-  };
-  auto written = run();
+void Rest::answer(Exchange& exchange, Result<Written> written) {
   if (!written.ok()) return exchange.fail(written.error());
-  respondObject(exchange, 201, written->object, parts_.registry->clock().now());
+  respondObject(exchange, written->created ? 201 : 200, written->object, parts_.registry->clock().now());
+}
+
+void Rest::create(const ExchangePtr& exchange) {
+  auto run = [&]() -> Status {
+    WriteOptions options = TRY(parseWriteOptions(exchange->query, OptionsKind::Create));
+    DocumentEdit body = TRY(readBody(*exchange, expectedKind(*exchange->resource), options.fieldValidation));
+    WriteCall call = callOf(*exchange, options.fieldManager, options.dryRun);
+    if (exchange->inProcess()) answer(*exchange, parts_.registry->create(call, std::move(body)));
+    else parts_.registry->createThen(call, std::move(body), [this, exchange](Result<Written> written) {
+      answer(*exchange, std::move(written));
+    });
+    return okStatus();
+  };
+  if (Status planned = run(); !planned.ok()) exchange->fail(planned.error());
+}
+
+// A caller in the process waits; others are answered when the write is durable.
+void Rest::change(const ExchangePtr& exchange, WriteCall call, const UpdateRules& rules, Transform transform) {
+  if (exchange->inProcess()) return answer(*exchange, parts_.registry->update(call, rules, transform));
+  parts_.registry->updateThen(std::move(call), rules, std::move(transform), [this, exchange](Result<Written> written) {
+    answer(*exchange, std::move(written));
+  });
 }
 
 void Rest::createVirtual(Exchange& exchange) {
@@ -318,48 +334,46 @@ void Rest::createSubresource(Exchange& exchange) {
   exchange.fail(methodNotAllowed());
 }
 
-void Rest::update(Exchange& exchange) {
-  auto run = [&]() -> Result<Written> {
-    WriteOptions options = TRY(parseWriteOptions(exchange.query, OptionsKind::Update));
-    DocumentEdit body = TRY(readBody(exchange, expectedKind(*exchange.resource), options.fieldValidation));
-    WriteCall call = callOf(exchange, options.fieldManager, options.dryRun);
+void Rest::update(const ExchangePtr& exchange) {
+  auto run = [&]() -> Status {
+    WriteOptions options = TRY(parseWriteOptions(exchange->query, OptionsKind::Update));
+    DocumentEdit body = TRY(readBody(*exchange, expectedKind(*exchange->resource), options.fieldValidation));
+    WriteCall call = callOf(*exchange, options.fieldManager, options.dryRun);
     std::string_view name = body->root["metadata"]["name"].asString();
     if (name != call.name && (!name.empty() || call.name.empty()))
       return badRequest(concat("the name of the object (", name, ") does not match the name on the URL (", call.name, ")"));
     if (name.empty())
       return badRequest(concat("name must be provided"));
     UpdateRules rules;
-    rules.mayCreate = call.subresource.empty() && !exchange.resource->custom &&
-                      parts_.registry->strategyOf(*exchange.resource).allowCreateOnUpdate();
-    return parts_.registry->update(call, rules, [&](const Value*, codec::Arena& arena) -> Result<Value> {
+    rules.mayCreate = call.subresource.empty() && !exchange->resource->custom &&
+                      parts_.registry->strategyOf(*exchange->resource).allowCreateOnUpdate();
+    change(exchange, std::move(call), rules, [body](const Value*, codec::Arena& arena) -> Result<Value> {
       return body->root.clone(arena);
     });
+    return okStatus();
   };
-  auto written = run();
-  if (!written.ok()) return exchange.fail(written.error());
-  respondObject(exchange, written->created ? 201 : 200, written->object, parts_.registry->clock().now());
+  if (Status planned = run(); !planned.ok()) exchange->fail(planned.error());
 }
 
-void Rest::patch(Exchange& exchange) {
-  bool apply = false;
-  if (exchange.audit) exchange.audit->setRawRequest(exchange.request().body.view());
-  auto run = [&]() -> Result<Written> {
-    WriteCall call = callOf(exchange, "", false);
-    Transform transform = TRY(patchTransform(exchange, call, expectedKind(*exchange.resource), &apply));
-    std::string_view type = exchange.request().headers.get("content-type");
+void Rest::patch(const ExchangePtr& exchange) {
+  if (exchange->audit) exchange->audit->setRawRequest(exchange->request().body.view());
+  auto run = [&]() -> Status {
+    bool apply = false;
+    WriteCall call = callOf(*exchange, "", false);
+    Transform transform = TRY(patchTransform(*exchange, call, expectedKind(*exchange->resource), &apply));
+    std::string_view type = exchange->request().headers.get("content-type");
     OptionsKind kind = type.starts_with("application/apply-patch") ? OptionsKind::ApplyPatch : OptionsKind::Patch;
-    WriteOptions options = TRY(parseWriteOptions(exchange.query, kind));
+    WriteOptions options = TRY(parseWriteOptions(exchange->query, kind));
     call.dryRun = options.dryRun;
     if (!options.fieldManager.empty()) call.fieldManager = options.fieldManager;
     UpdateRules rules;
     rules.patch = true;
     call.tracked = !apply;
     rules.mayCreate = apply && call.subresource.empty();
-    return parts_.registry->update(call, rules, transform);
+    change(exchange, std::move(call), rules, std::move(transform));
+    return okStatus();
   };
-  auto written = run();
-  if (!written.ok()) return exchange.fail(written.error());
-  respondObject(exchange, written->created ? 201 : 200, written->object, parts_.registry->clock().now());
+  if (Status planned = run(); !planned.ok()) exchange->fail(planned.error());
 }
 
 void Rest::remove(Exchange& exchange) {

@@ -37,12 +37,14 @@ class Rest {
   void read(const ExchangePtr& exchange);
   void readSubresource(const ExchangePtr& exchange);
   void write(ExchangePtr exchange);
-  void dispatchWrite(Exchange& exchange);
-  void create(Exchange& exchange);
+  void dispatchWrite(const ExchangePtr& exchange);
+  void create(const ExchangePtr& exchange);
   void createVirtual(Exchange& exchange);
   void createSubresource(Exchange& exchange);
-  void update(Exchange& exchange);
-  void patch(Exchange& exchange);
+  void update(const ExchangePtr& exchange);
+  void patch(const ExchangePtr& exchange);
+  void change(const ExchangePtr& exchange, WriteCall call, const UpdateRules& rules, Transform transform);
+  void answer(Exchange& exchange, Result<Written> written);
   void remove(Exchange& exchange);
   void removeCollection(Exchange& exchange);
 

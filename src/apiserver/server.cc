@@ -43,6 +43,10 @@ namespace {
 // mutating requests is 200.
 constexpr size_t kMaxWriters = 128;
 constexpr size_t kMaxQueuedWrites = 2000;
+// They plan, and one of them waits for the disk with what is planned. In a foreign store each write waits for itself.
+size_t runningWriters(const store::Store& store) {
+  return store.shared() ? kMaxWriters : std::max(2U, std::thread::hardware_concurrency()) + 1;
+}
 // Reads and watches of custom resources that wait for conversion webhooks: a stuck one starves only these.
 constexpr size_t kMaxConversions = 64;
 // Requests of users and for permissions that only others know (issuers of tokens, webhooks): a stuck one starves only these.
@@ -61,8 +65,10 @@ class Server final : public ApiServer, public net::Handler {
         authorizer_(makeAuthorizer(options_.security, reader_)),
         admission_(withDynamicAdmission(makeAdmission(options_.security, reader_, *authorizer_), reader_, *authorizer_)),
         strategies_(makeStrategies(options_.security, reader_, *authorizer_)),
-        registry_({store_.get(), &resources_, strategies_.get(), &admission_, &reader_, options_.clock, &writeMetrics_}),
-        writers_(rt::Executor::create({.name = "writer", .maxThreads = kMaxWriters, .maxQueue = kMaxQueuedWrites})),
+        writers_(rt::Executor::create({.name = "writer", .maxThreads = kMaxWriters, .maxRunning = runningWriters(*store_),
+                                       .maxQueue = kMaxQueuedWrites})),
+        registry_({store_.get(), &resources_, strategies_.get(), &admission_, &reader_, options_.clock, &writeMetrics_,
+                   writers_.get()}),
         converters_(rt::Executor::create({.name = "converter", .maxThreads = kMaxConversions, .maxQueue = kMaxQueuedWrites})),
         watches_(WatchHub::create(registry_, *converters_)),
         nodes_({options_.kubeletCaPem, options_.kubeletClientCert, options_.kubeletClientKey}, registry_),
@@ -133,6 +139,7 @@ class Server final : public ApiServer, public net::Handler {
     watches_->stop();
     nodes_.stop();
     writers_->stop();
+    registry_.drain();
     if (auditor_) auditor_->stop();
   }
 
@@ -340,8 +347,8 @@ class Server final : public ApiServer, public net::Handler {
   std::vector<std::unique_ptr<AdmissionPlugin>> admission_;
   std::unique_ptr<Strategies> strategies_;
   WriteMetrics writeMetrics_;
-  Registry registry_;
   std::unique_ptr<rt::Executor> writers_;
+  Registry registry_;
   std::unique_ptr<rt::Executor> converters_;
   std::unique_ptr<WatchHub> watches_;
   NodeProxy nodes_;

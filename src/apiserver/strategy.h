@@ -57,6 +57,7 @@ class Strategy {
   // Just before the write (cluster IPs, node ports): may allocate; release() undoes it when the write fails or for a
   // dry run, and is called when an object is gone.
   virtual Status allocate(StrategyContext&) { return okStatus(); }
+  virtual bool allocates() const { return false; }  // true: allocate() edits the object
   virtual void release(const codec::Value& object) { (void)object; }
   // The live object as the ownership of an update's fields is judged by: with what it has lost for a while only.
   virtual codec::Value asOwned(const codec::Value& live, codec::Arena&) const { return live; }

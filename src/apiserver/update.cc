@@ -109,36 +109,69 @@ bool completesDeletion(const Value& object, const ServedResource& resource) {
 
 Result<Written> Registry::update(const WriteCall& call, const UpdateRules& rules, const Transform& transform) {
   for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
-    std::optional<Written> written = TRY(updateOnce(call, rules, transform));
+    PlanPtr plan = TRY(planUpdate(call, rules, transform));
+    if (!plan) continue;
+    std::optional<Written> written = TRY(carryOut(*plan));
     if (written) return *std::move(written);
   }
-  const api::ResourceInfo& info = *call.resource->info;
-  return modified(info.group, info.plural, call.name);
+  return modified(call.resource->info->group, call.resource->info->plural, call.name);
 }
 
-// nullopt: somebody wrote in between, try again.
-Result<std::optional<Written>> Registry::updateOnce(const WriteCall& call, const UpdateRules& rules,
-                                                    const Transform& transform) {
+struct Registry::Update {
+  WriteCall call;
+  UpdateRules rules;
+  Transform transform;
+  Done done;
+  int attempts = 0;
+};
+
+void Registry::updateThen(WriteCall call, const UpdateRules& rules, Transform transform, Done done) {
+  tryUpdate(std::make_shared<Update>(Update{std::move(call), rules, std::move(transform), std::move(done)}));
+}
+
+void Registry::tryUpdate(const std::shared_ptr<Update>& update) {
+  const WriteCall& call = update->call;
+  while (update->attempts++ < kMaxAttempts) {
+    auto plan = planUpdate(call, update->rules, update->transform);
+    if (!plan.ok()) return update->done(std::move(plan).error());
+    if (!*plan) continue;
+    return carryOutThen(std::move(*plan), [this, update](Outcome written) {
+      if (!written.ok()) return update->done(std::move(written).error());
+      if (*written) return update->done(**std::move(written));
+      // Not here: others wait to be called.
+      if (!parts_.writers->submit([this, update] { tryUpdate(update); }))
+        update->done(tooManyRequests("Too many requests, please try again later.", 1));
+    });
+  }
+  update->done(modified(call.resource->info->group, call.resource->info->plural, call.name));
+}
+
+// An update of what is not there.
+Result<Registry::PlanPtr> Registry::planUpsert(const WriteCall& call, const UpdateRules& rules, const Transform& transform,
+                                               DocumentEdit document) {
+  const api::ResourceInfo& info = *call.resource->info;
+  if (!rules.mayCreate) return notFound(info.group, info.plural, call.name);
+  document->root = TRY(transform(nullptr, document->arena));
+  if (!document->root["metadata"]["uid"].asString().empty() && !rules.patch)
+    return conflict(info.group, info.plural, call.name, "Precondition failed: UID in precondition: does not exist");
+  if (Value* metadata = document->root.find("metadata")) metadata->erase("resourceVersion");
+  setMetadata(document->root, document->arena, "name", Value::text(document->arena, call.name));
+  TRY(checkAddress(call, document->root));
+  auto plan = planCreate(call, std::move(document));
+  // Lost a race against another creator: it is an update now.
+  if (plan.failedWith(Reason::AlreadyExists)) return PlanPtr();
+  if (plan.ok()) (*plan)->mustBeNew = false;
+  return plan;
+}
+
+Result<Registry::PlanPtr> Registry::planUpdate(const WriteCall& call, const UpdateRules& rules, const Transform& transform) {
   const ServedResource& resource = *call.resource;
-  const api::ResourceInfo& info = *resource.info;
   store::RecordPtr record = parts_.store->get(resource.keyOf(call.ns, call.name));
   Strategy& strategy = strategyOf(resource);
   auto document = std::make_shared<codec::Document>();
   Arena& arena = document->arena;
   if (resource.custom) arena.keep(resource.custom);
-  if (!record) {
-    if (!rules.mayCreate) return notFound(info.group, info.plural, call.name);
-    document->root = TRY(transform(nullptr, arena));
-    if (!document->root["metadata"]["uid"].asString().empty() && !rules.patch)
-      return conflict(info.group, info.plural, call.name, "Precondition failed: UID in precondition: does not exist");
-    if (Value* metadata = document->root.find("metadata")) metadata->erase("resourceVersion");
-    setMetadata(document->root, arena, "name", Value::text(arena, call.name));
-    auto created = create(call, std::move(document));
-    // Lost a race against another creator: it is an update now.
-    if (created.failedWith(Reason::AlreadyExists)) return std::optional<Written>();
-    if (!created.ok()) return std::move(created).error();
-    return std::optional<Written>(std::move(created).value());
-  }
+  if (!record) return planUpsert(call, rules, transform, std::move(document));
 
   api::ObjectPtr live = TRY(storedObject(record, resource));
   api::ObjectPtr shown = TRY(servedObject(record, resource));
@@ -172,35 +205,33 @@ Result<std::optional<Written>> Registry::updateOnce(const WriteCall& call, const
   TRY(validateForUpdate(context, strategy));
   if (call.admit) TRY(validateAdmission(request));
   TRY(strategy.allocate(context));
-  return commitUpdate(call, record, live, std::move(document), context, strategy);
+  return planChange(call, record, live, std::move(document), strategy);
 }
 
-Result<std::optional<Written>> Registry::commitUpdate(const WriteCall& call, const store::RecordPtr& record,
-                                                      const api::ObjectPtr& live, DocumentEdit document,
-                                                      StrategyContext&, Strategy&) {
+Result<Registry::PlanPtr> Registry::planChange(const WriteCall& call, const store::RecordPtr& record, const api::ObjectPtr& live,
+                                               DocumentEdit document, Strategy& strategy) {
   const ServedResource& resource = *call.resource;
-  TRY(normalize(document->root, resource, document->arena));
+  if (strategy.allocates()) TRY(normalize(document->root, resource, document->arena));
   std::string bytes = TRY(encodeStored(document->root, resource));
+  auto plan = std::make_unique<Plan>(Plan{.operation = "update", .resource = call.resource, .name = call.name});
   if (completesDeletion(document->root, resource)) {
     api::ObjectPtr last = publish(std::move(document), record->modRevision(), resource);
-    if (call.dryRun) return std::optional<Written>(Written{std::move(last), false, true});
-    std::optional<Deleted> gone = TRY(erase(call, record, last));
-    if (!gone) return std::optional<Written>();
-    return std::optional<Written>(Written{std::move(last), false, true});
+    if (!call.dryRun) {
+      std::optional<Deleted> gone = TRY(erase(call, record, last));
+      if (!gone) return PlanPtr();
+    }
+    plan->written = Written{std::move(last), false, true};
+    return plan;
   }
   // Nothing has changed: no revision is spent, nobody is told. Unless the write is there to encrypt the object with a newer key.
-  if (bytes == record->value().view() && !(parts_.store->isStale(record->key()) && !call.dryRun)) return std::optional<Written>(Written{live});
-  document = compacted(*document, resource);
-  if (call.dryRun)
-    return std::optional<Written>(Written{publish(std::move(document), record->modRevision(), resource)});
-  api::ObjectPtr object;
-  store::Write write = writeOf(resource, record->key(), record->modRevision());
-  write.value = SharedBytes(std::move(bytes));
-  write.attach = attaching(object, document, write.value, resource);
-  store::WriteResult result = TRY(commit("update", resource, std::move(write)));
-  if (!result.applied) return std::optional<Written>();
-  announce(resource, object, false);
-  return std::optional<Written>(Written{std::move(object)});
+  if (bytes == record->value().view() && !(parts_.store->isStale(record->key()) && !call.dryRun)) {
+    plan->written = Written{live};
+    return plan;
+  }
+  plan->document = compacted(*document, resource);
+  if (call.dryRun) plan->written = Written{publish(std::move(plan->document), record->modRevision(), resource)};
+  else planWrite(*plan, record->key(), record->modRevision(), std::move(bytes));
+  return plan;
 }
 
 }  // namespace skiff::apiserver

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <latch>
+#include <unordered_set>
 
 #include "rt/event_loop.h"
 #include "rt/executor.h"
@@ -130,6 +131,35 @@ TEST_CASE(
   pool->stop();
   CHECK(done == 3);
   CHECK_FALSE(pool->submit([] {}));
+}
+
+TEST_CASE("a limit of running threads lets tasks wait for one of them, but not behind blocked ones") {
+  auto pool = Executor::create({.name = "test", .maxThreads = 8, .maxRunning = 2});
+  std::latch both(2), blocked(4), release(1);
+  for (int i = 0; i < 4; ++i)
+    pool->submit([&] {
+      blocked.count_down();
+      release.wait();
+    });
+  blocked.wait();  // the third and fourth got threads of their own
+  for (int i = 0; i < 2; ++i) pool->submit([&] { both.count_down(); });
+  both.wait();
+  release.count_down();
+  pool->stop();
+
+  pool = Executor::create({.name = "test", .maxThreads = 8, .maxRunning = 2});
+  std::mutex mutex;
+  std::unordered_set<std::thread::id> seen;
+  std::atomic<int> done{0};
+  for (int i = 0; i < 1000; ++i)
+    pool->submit([&] {
+      std::lock_guard lock(mutex);
+      seen.insert(std::this_thread::get_id());
+      ++done;
+    });
+  pool->stop();
+  CHECK(done == 1000);
+  CHECK(seen.size() <= 8);
 }
 
 TEST_CASE("a stop signal ends waits at once") {

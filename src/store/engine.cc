@@ -80,17 +80,40 @@ Result<WriteResult> Engine::commit(Write write) {
   return std::move(*pending.outcome);
 }
 
+void Engine::commitThen(Write write, Done done) {
+  if (write.key.empty()) return done(badRequest("store: the key is empty"));
+  auto pending = std::make_unique<Pending>(std::move(write));
+  pending->done = std::move(done);
+  bool first;
+  {
+    std::lock_guard lock(mutex_);
+    queue_.push_back(pending.release());
+    first = !std::exchange(committing_, true);
+  }
+  if (first) lead();
+}
+
 // Queues the writes together and returns when all have an outcome.
 void Engine::await(std::span<Pending* const> mine) {
-  bool lead;
+  bool first;
   {
     std::lock_guard lock(mutex_);
     queue_.insert(queue_.end(), mine.begin(), mine.end());
-    lead = !std::exchange(committing_, true);
+    first = !std::exchange(committing_, true);
   }
-  if (lead) leadRound();
+  if (first) lead();
   for (Pending* pending : mine) {
-    while (pending->turn.wait() == Turn::Lead) leadRound();
+    while (pending->turn.wait() == Turn::Lead) lead();
+  }
+}
+
+// Rounds, until nobody is left or somebody else leads.
+void Engine::lead() {
+  bool mine = true;
+  while (mine) {
+    leadRound();
+    std::lock_guard lock(mutex_);
+    mine = !queue_.empty() && !std::exchange(committing_, true);
   }
 }
 
@@ -101,17 +124,23 @@ void Engine::leadRound() {
     batch.assign(queue_.begin(), queue_.end());
     queue_.clear();
   }
+  std::vector<std::unique_ptr<Pending>> called;  // once they are told
   std::vector<Result<WriteResult>> outcomes = runRound(batch);
   for (size_t i = 0; i < batch.size(); ++i) batch[i]->outcome = std::move(outcomes[i]);
   Pending* next = nullptr;
   {
     std::lock_guard lock(mutex_);
-    if (queue_.empty()) committing_ = false;
-    else next = queue_.front();
+    auto waiting = std::ranges::find_if(queue_, [](const Pending* pending) { return !pending->done; });
+    if (waiting == queue_.end()) committing_ = false;
+    else next = *waiting;
   }
-  // The next round starts while the writers of this one wake up.
+  // The next round starts while the writers of this one wake up, or are called: led by one who waits, else by whoever writes
+  // next, else by this thread when it is done here. Nothing is held meanwhile: who is called may write.
   if (next) next->turn.signal(Turn::Lead);
-  for (Pending* pending : batch) pending->turn.signal(Turn::Done);
+  for (Pending* pending : batch)
+    if (!pending->done) pending->turn.signal(Turn::Done);
+    else called.emplace_back(pending);
+  for (const auto& pending : called) pending->done(std::move(*pending->outcome));
 }
 
 std::vector<Result<WriteResult>> Engine::runRound(std::span<Pending* const> batch) {

@@ -2,7 +2,8 @@
 //
 // Group commit: the first writer that finds no commit running becomes the committer. It takes every write that waits,
 // judges them in order against the state, puts those that apply on disk in one transaction, publishes them, and lets
-// all their writers go. Those who arrived meanwhile wait for the next round, which one of them leads:
+// all their writers go. Those who arrived meanwhile wait for the next round, which one of them leads. A writer who does
+// not wait (commitThen) is called by the committer:
 //
 //   writers ---> queue_ --(whole queue)--> judge -> history.append -> disk.apply -> keys.publish -> outcomes
 //
@@ -34,6 +35,7 @@ class Engine final : public Store {
   ~Engine() override;  // no call may be running or follow
 
   Result<WriteResult> commit(Write write) override;
+  void commitThen(Write write, Done done) override;
   RecordPtr get(std::string_view key) const override { return keys_.get(key); }
   Result<RangeResult> range(const RangeOptions& options) const override { return keys_.range(options); }
   size_t count(std::string_view from, std::string_view to) const override { return keys_.count(from, to); }
@@ -60,7 +62,8 @@ class Engine final : public Store {
     explicit Pending(Write w) : write(std::move(w)) {}
     Write write;
     std::optional<Result<WriteResult>> outcome;
-    rt::Parker<Turn> turn;
+    rt::Parker<Turn> turn;  // of a writer who waits
+    Done done;              // of one who does not: the committer owns the write
   };
   // What one round decided, before it is durable.
   struct Round {
@@ -72,6 +75,7 @@ class Engine final : public Store {
 
   Engine(EngineOptions options, std::unique_ptr<Disk> disk, std::unique_ptr<HistoryLog> history, DirectoryLock lock, Past past);
   void await(std::span<Pending* const> mine);
+  void lead();
   void leadRound();
   std::vector<Result<WriteResult>> runRound(std::span<Pending* const> batch);
   WriteResult judge(Write& write, Round& round) const;

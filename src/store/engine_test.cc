@@ -328,3 +328,40 @@ TEST_CASE("history is bounded by number and by bytes") {
   for (int i = 0; i < 50; ++i) put(*small, concat("/n/", i), std::string(10'000, 'x'));
   CHECK(small->stats().windowEvents > 50);
 }
+
+TEST_CASE("writers who do not wait are called once their write is there, and may write in turn") {
+  TempDirectory temp;
+  auto opened = openStore({.directory = temp / "store"});
+  REQUIRE(opened.ok());
+  Store& store = **opened;
+  constexpr int kWriters = 4, kEach = 50;
+  std::atomic<int> called{0}, refused{0};
+  std::latch all(kWriters * kEach * 2);
+  {
+    std::vector<rt::Thread> threads;
+    for (int w = 0; w < kWriters; ++w)
+      threads.emplace_back("writer", [&, w] {
+        for (int i = 0; i < kEach; ++i) {
+          std::string key = "/a/" + std::to_string(w) + "/" + std::to_string(i);
+          store.commitThen({.key = key, .expected = 0, .value = SharedBytes("v")}, [&, key](Result<WriteResult> result) {
+            called += result.ok() && result->applied && store.get(key) == result->record;
+            all.count_down();
+            // From within, both ways.
+            auto waited = store.commit({.key = key, .expected = result->revision, .value = SharedBytes("w")});
+            called += waited.ok() && waited->applied;
+            store.commitThen({.key = key, .expected = 0, .value = SharedBytes("x")}, [&](Result<WriteResult> late) {
+              refused += late.ok() && !late->applied;
+              all.count_down();
+            });
+          });
+          if (i % 10 == 0) (void)store.commit({.key = "/b", .value = SharedBytes("v")}).ok();
+        }
+      });
+  }
+  all.wait();
+  CHECK(called == kWriters * kEach * 2);
+  CHECK(refused == kWriters * kEach);
+  bool told = false;
+  store.commitThen({.key = ""}, [&](Result<WriteResult> result) { told = result.failedWith(Reason::BadRequest); });
+  CHECK(told);
+}

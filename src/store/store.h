@@ -122,6 +122,10 @@ class Store {
   // Blocking; durable (fsynced) and visible when it returns. Many writers share one sync (group commit).
   // Errors: ServiceUnavailable when the disk is full or broken (reads go on), InternalError otherwise.
   virtual Result<WriteResult> commit(Write write) = 0;
+  // The same without waiting: `done` is called once, on this thread or on that of a later writer; it may block for as long
+  // as that one may.
+  using Done = UniqueFunction<void(Result<WriteResult>)>;
+  virtual void commitThen(Write write, Done done) { done(commit(std::move(write))); }
 
   virtual RecordPtr get(std::string_view key) const = 0;  // now; null when absent
   // Reason::Expired when `at` is compacted; Timeout when it is in the future.

@@ -227,6 +227,7 @@ class ServiceStrategy final : public StatusStrategy {
     warnOf(spec, context.request.warnings);
   }
 
+  bool allocates() const override { return true; }
   Status allocate(StrategyContext& context) override {
     if (!isWhole(context)) return okStatus();
     Value& service = context.object();
