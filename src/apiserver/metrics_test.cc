@@ -94,6 +94,11 @@ TEST_CASE("metrics: writes, the process and deprecated APIs are told of") {
   CHECK(has("apiserver_admission_step_admission_duration_seconds_count{operation=\"CREATE\",rejected=\"false\",type=\"admit\"} "));
   CHECK(has("apiserver_admission_controller_admission_duration_seconds_count{name=\"ValidatingAdmissionWebhook\",operation=\"CREATE\",rejected=\"false\",type=\"validate\"} "));
   CHECK(has("apiserver_requested_deprecated_apis{group=\"\",removed_release=\"\",resource=\"endpoints\",subresource=\"\",version=\"v1\"} 1\n"));
+  CHECK(has("etcd_requests_total{group=\"\",operation=\"delete\",resource=\"configmaps\"} 1\n"));
+  CHECK(has("apiserver_watch_cache_events_received_total{group=\"\",resource=\"configmaps\"} "));
+  CHECK(has("apiserver_audit_event_total 0\n"));
+  CHECK(has("version_info{binary=\"1.37.2\","));
+  CHECK(has("process_network_receive_bytes_total "));
   CHECK(has("process_resident_memory_bytes "));
   CHECK(has("kubernetes_build_info{build_date="));
 }

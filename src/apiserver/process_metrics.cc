@@ -4,9 +4,12 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <fstream>
 
 #include "apiserver/metrics_text.h"
+#include "base/strings.h"
 
 namespace skiff::apiserver {
 namespace {
@@ -33,6 +36,22 @@ double openFiles() {
   return count;
 }
 
+// Octets of all traffic over IP, as /proc/net/netstat has them: a line of names, and one of numbers.
+bool readNetwork(double& received, double& sent) {
+  std::ifstream file("/proc/self/net/netstat");
+  std::string names, numbers;
+  while (std::getline(file, names) && std::getline(file, numbers)) {
+    if (!names.starts_with("IpExt:")) continue;
+    auto words = splitNonEmpty(names, ' '), values = splitNonEmpty(numbers, ' ');
+    for (size_t i = 0; i < std::min(words.size(), values.size()); ++i) {
+      if (words[i] == "InOctets") received = parseDouble(values[i]).value_or(0);
+      if (words[i] == "OutOctets") sent = parseDouble(values[i]).value_or(0);
+    }
+    return true;
+  }
+  return false;
+}
+
 double secondsOf(const timeval& time) { return double(time.tv_sec) + double(time.tv_usec) / 1e6; }
 
 }  // namespace
@@ -51,6 +70,13 @@ void writeProcessMetrics(std::string& out, WallTime started) {
     text.gauge("process_resident_memory_bytes", "Resident memory.", resident);
     text.gauge("process_virtual_memory_bytes", "Address space.", all);
   }
+  if (rlimit space{}; ::getrlimit(RLIMIT_AS, &space) == 0)
+    text.gauge("process_virtual_memory_max_bytes", "Address space that may be used.", double(space.rlim_cur));
+  double received = 0, sent = 0;
+  if (readNetwork(received, sent)) {
+    text.counter("process_network_receive_bytes_total", "Bytes received in the process's network namespace.", received);
+    text.counter("process_network_transmit_bytes_total", "Bytes sent in the process's network namespace.", sent);
+  }
   text.gauge("process_start_time_seconds", "When the server started, in seconds of Unix time.",
              std::chrono::duration<double>(started.time_since_epoch()).count());
   text.family("kubernetes_build_info", "gauge", "What this is a build of; the value is always 1.");
@@ -58,6 +84,8 @@ void writeProcessMetrics(std::string& out, WallTime started) {
       "build_date=\"1970-01-01T00:00:00Z\",compiler=\"gcc\",git_commit=\"unknown\",git_tree_state=\"clean\",git_version=\"v1.37.2+skiff\","
       "go_version=\"none\",major=\"1\",minor=\"37\",platform=\"linux/amd64\"",
       1);
+  text.family("version_info", "gauge", "Versions that this one stands for; the value is always 1.");
+  text.sample("binary=\"1.37.2\",component=\"kube\",emulation=\"1.37\",min_compat=\"1.36\"", 1);
 }
 
 }  // namespace skiff::apiserver

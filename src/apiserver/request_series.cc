@@ -50,6 +50,8 @@ std::string Series::resourceLabels() const {
   return concat("group=\"", group_, "\",resource=\"", resource_, "\",version=\"", version_, "\"");
 }
 
+std::string Series::storageLabels() const { return concat(metricLabel("group", group_), ",", metricLabel("resource", resource_)); }
+
 std::string Series::commitLabels() const {
   return concat("group=\"", group_, "\",operation=\"", verb_, "\",resource=\"", resource_, "\"");
 }

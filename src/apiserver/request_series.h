@@ -45,6 +45,7 @@ class Series {
   std::string plainLabels() const;
   std::string resourceLabels() const;  // group, resource, version
   std::string commitLabels() const;    // group, operation (the verb), resource
+  std::string storageLabels() const;   // group, resource
   std::string deprecationLabels(std::string_view removedIn) const;
   struct Code {
     std::atomic<int> status = 0;

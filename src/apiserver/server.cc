@@ -13,6 +13,7 @@
 #include "apiserver/endpoint_leases.h"
 #include "apiserver/extension/conversion_webhook.h"
 #include "apiserver/extension/dynamic_admission.h"
+#include "apiserver/extension/webhook_metrics.h"
 #include "apiserver/filters.h"
 #include "apiserver/flow/flow_control.h"
 #include "apiserver/flow_schema_status.h"
@@ -63,7 +64,7 @@ class Server final : public ApiServer, public net::Handler {
         askers_(rt::Executor::create({.name = "asker", .maxThreads = kMaxAskers, .maxQueue = kMaxQueuedAskers})),
         authenticator_(makeAuthenticator(options_.security, reader_)),
         authorizer_(makeAuthorizer(options_.security, reader_)),
-        admission_(withDynamicAdmission(makeAdmission(options_.security, reader_, *authorizer_), reader_, *authorizer_)),
+        admission_(withDynamicAdmission(makeAdmission(options_.security, reader_, *authorizer_), reader_, *authorizer_, &webhookMetrics_)),
         strategies_(makeStrategies(options_.security, reader_, *authorizer_)),
         writers_(rt::Executor::create({.name = "writer", .maxThreads = kMaxWriters, .maxRunning = runningWriters(*store_),
                                        .maxQueue = kMaxQueuedWrites})),
@@ -91,6 +92,7 @@ class Server final : public ApiServer, public net::Handler {
     reader_.attach(registry_);
     if (store_->shared()) reader_.attach(serviceClaims_);
     auto written = [this](const ServedResource& resource, const api::ObjectPtr& object, bool removed) {
+      writeMetrics_.event(*resource.info);
       reader_.written(resource);
       custom_.written(resource, object, removed);
       flowSchemas_.written(resource, object, removed);
@@ -187,11 +189,13 @@ class Server final : public ApiServer, public net::Handler {
     return options;
   }
 
-  void audit(Exchange& exchange, bool authenticated) {
-    if (!authenticated) return auditor_->unauthenticated(exchange);
-    auditor_->received(exchange);
-    if (!exchange.audit || !flow::isLongRunning(exchange.info)) return;
-    exchange.onBegin = [this, &exchange](int status) { auditor_->started(exchange, status); };
+  // False: the request may not go on, as it cannot be audited.
+  bool audit(Exchange& exchange, bool authenticated) {
+    if (!authenticated) return auditor_->unauthenticated(exchange), true;
+    if (!auditor_->received(exchange)) return false;
+    if (exchange.audit && flow::isLongRunning(exchange.info))
+      exchange.onBegin = [this, &exchange](int status) { auditor_->started(exchange, status); };
+    return true;
   }
 
   // Who asks, as whom, a seat, and then may they: at once where that is known, on a worker where others must be asked.
@@ -203,7 +207,13 @@ class Server final : public ApiServer, public net::Handler {
 
   void authenticated(const ExchangePtr& exchange, const Status& known) {
     metrics_.authenticated(*exchange, known.ok(), options_.clock->steadyNow() - exchange->started);
-    if (auditor_) audit(*exchange, known.ok());
+    if (!auditor_ || !auditor_->waits()) return audited(exchange, known);
+    askOthers(exchange, [this, exchange, known] { audited(exchange, known); });
+  }
+
+  void audited(const ExchangePtr& exchange, const Status& known) {
+    if (auditor_ && !audit(*exchange, known.ok()))
+      return exchange->text(500, concat("Internal Server Error: ", quoted(exchange->request().path), ": failed to store audit event\n"));
     if (!known.ok()) return refuse(*exchange, known.error());
     auto assumed = filters_.assumeUser(*exchange, Waiting::Never);
     if (assumed) return identified(exchange, *assumed);
@@ -283,8 +293,9 @@ class Server final : public ApiServer, public net::Handler {
     std::string text;
     metrics_.write(text, *store_, resources_);
     writeMetrics_.write(text);
+    webhookMetrics_.write(text);
     flow_.writeMetrics(text);
-    if (auditor_) auditor_->writeMetrics(text);
+    audit::Auditor::writeMetrics(auditor_.get(), text);
     writeProcessMetrics(text, started_);
     serveText(exchange, std::move(text));
   }
@@ -344,6 +355,7 @@ class Server final : public ApiServer, public net::Handler {
   std::unique_ptr<rt::Executor> askers_;
   std::unique_ptr<Authenticator> authenticator_;
   std::unique_ptr<Authorizer> authorizer_;
+  extension::WebhookMetrics webhookMetrics_;
   std::vector<std::unique_ptr<AdmissionPlugin>> admission_;
   std::unique_ptr<Strategies> strategies_;
   WriteMetrics writeMetrics_;

@@ -5,6 +5,9 @@
 #include "base/strings.h"
 
 namespace skiff::apiserver {
+namespace {
+constexpr std::string_view kEvent = "event";
+}
 
 bool WriteMetrics::callsOut(std::string_view plugin) { return std::ranges::find(kPlugins, plugin) != kPlugins.end(); }
 
@@ -19,6 +22,10 @@ void WriteMetrics::plugin(std::string_view name, Operation operation, Step step,
 
 void WriteMetrics::committed(std::string_view operation, const api::ResourceInfo& resource, std::chrono::duration<double> took) {
   commits_.of({.group = resource.group, .resource = resource.plural, .verb = operation}).durations.add(kDurationBounds, took.count(), kNanos);
+}
+
+void WriteMetrics::event(const api::ResourceInfo& resource) {
+  commits_.of({.group = resource.group, .resource = resource.plural, .verb = kEvent}).watchEvent(0);
 }
 
 void WriteMetrics::writeFamily(MetricsText& text, std::string_view name, const Family& family) {
@@ -40,8 +47,19 @@ void WriteMetrics::write(std::string& out) const {
               "Time of the admission plug-ins that may call out, by name.");
   for (size_t i = 0; i < kPlugins.size(); ++i) writeFamily(text, kPlugins[i], plugins_[i]);
   text.family("etcd_request_duration_seconds", "histogram", "Time until a write to the store is durable.");
-  for (const Series* series : commits_.all())
-    series->durations.write(text, series->commitLabels(), kDurationBounds, kNanos);
+  std::vector<const Series*> all = commits_.all();
+  auto each = [&](bool ofEvents, auto visit) {
+    for (const Series* series : all)
+      if ((series->verb() == kEvent) == ofEvents) visit(*series);
+  };
+  each(false, [&](const Series& series) { series.durations.write(text, series.commitLabels(), kDurationBounds, kNanos); });
+  text.family("etcd_requests_total", "counter", "Writes to the store, by operation.");
+  each(false, [&](const Series& series) { text.sample(series.commitLabels(), double(series.durations.count())); });
+  // Watches are served from the store's own events: both families count the same.
+  for (std::string_view family : {"apiserver_storage_events_received_total", "apiserver_watch_cache_events_received_total"}) {
+    text.family(family, "counter", "Events of the store, by resource.");
+    each(true, [&](const Series& series) { text.sample(series.storageLabels(), double(series.events.load())); });
+  }
 }
 
 }  // namespace skiff::apiserver

@@ -19,6 +19,8 @@ class WriteMetrics {
   static bool callsOut(std::string_view plugin);
   // `operation`: create, update or delete.
   void committed(std::string_view operation, const api::ResourceInfo& resource, std::chrono::duration<double> took);
+  // What the watches of a resource are told of: own writes and those of other servers.
+  void event(const api::ResourceInfo& resource);
   void write(std::string& out) const;
 
  private:
@@ -37,7 +39,7 @@ class WriteMetrics {
 
   Family steps_;
   std::array<Family, kPlugins.size()> plugins_;
-  SeriesTable commits_;  // the operation stands as the verb
+  SeriesTable commits_;  // the operation stands as the verb; events have one of their own
 };
 
 }  // namespace skiff::apiserver

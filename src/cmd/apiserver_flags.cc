@@ -23,6 +23,12 @@ void batch(Flags& flags, const std::string& prefix, apiserver::audit::BatchOptio
       "batches a second");
 }
 
+void truncate(Flags& flags, const std::string& prefix, apiserver::audit::TruncateOptions& options) {
+  flags.boolean(prefix + "enabled", &options.enabled, "cut events and batches that are too large")
+      .integer(prefix + "max-batch-size", &options.maxBatchBytes, "bytes of a batch; what is beyond goes into another")
+      .integer(prefix + "max-event-size", &options.maxEventBytes, "bytes of an event; larger ones lose their objects, or are dropped");
+}
+
 void addFairnessFlags(Flags& flags, apiserver::flow::FlowOptions& options) {
   flags.integer("max-requests-inflight", &options.maxReads, "reads at the same time; with fairness, part of all seats")
       .integer("max-mutating-requests-inflight", &options.maxWrites, "writes at the same time; with fairness, part of all seats")
@@ -34,16 +40,18 @@ void addAuditFlags(Flags& flags, apiserver::audit::AuditOptions& options, std::s
   flags.text("audit-policy-file", &options.policyFile, "which requests are audited; without it, none")
       .text("audit-log-path", &options.logPath, "file of audit events; -: standard output")
       .text("audit-log-format", &options.logFormat, "json or legacy")
-      .text("audit-log-mode", &options.logMode, "batch or blocking")
+      .text("audit-log-mode", &options.logMode, "batch, blocking or blocking-strict")
       .integer("audit-log-maxage", &options.logMaxAge, "days that rotated files are kept; 0: for ever")
       .integer("audit-log-maxbackup", &options.logMaxBackups, "rotated files that are kept; 0: all")
       .integer("audit-log-maxsize", &options.logMaxSizeMb, "megabytes of a file before it is rotated; 0: any")
       .boolean("audit-log-compress", &options.logCompress, "compress rotated files")
       .text("audit-webhook-config-file", &webhookConfig, "kubeconfig of a server that is sent audit events")
-      .text("audit-webhook-mode", &options.webhookMode, "batch or blocking");
+      .text("audit-webhook-mode", &options.webhookMode, "batch, blocking or blocking-strict");
   addDuration(flags, "audit-webhook-initial-backoff", &options.webhookInitialBackoff, "pause before a failed batch is sent again");
   batch(flags, "audit-log-batch-", options.logBatch);
   batch(flags, "audit-webhook-batch-", options.webhookBatch);
+  truncate(flags, "audit-log-truncate-", options.logTruncate);
+  truncate(flags, "audit-webhook-truncate-", options.webhookTruncate);
 }
 
 }  // namespace

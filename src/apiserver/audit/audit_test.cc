@@ -51,11 +51,12 @@ RequestInfo resourceRequest(std::string_view verb, std::string_view group, std::
 }
 
 struct Audited {
-  explicit Audited(std::string_view policy, std::string format = "json") : policyFile(scratch("policy.yaml")), log(scratch("audit.log")) {
+  explicit Audited(std::string_view policy, std::string format = "json", audit::AuditOptions more = {}) : policyFile(scratch("policy.yaml")), log(scratch("audit.log")) {
     std::ofstream(policyFile) << "apiVersion: audit.k8s.io/v1\nkind: Policy\n" << policy;
     ApiServerOptions options;
+    options.audit = std::move(more);
     options.audit.policyFile = policyFile;
-    options.audit.logPath = log;
+    if (options.audit.logPath.empty()) options.audit.logPath = log;
     options.audit.logFormat = std::move(format);
     server = std::make_unique<TestServer>(options);
   }
@@ -235,6 +236,52 @@ TEST_CASE("audit: annotations of policies and pod security") {
   std::string pod = post("/api/v1/namespaces/strict/pods", R"({"metadata":{"name":"p"},"spec":{"containers":[{"name":"c","image":"i"}]}})", "pod");
   CHECK(pod.find(R"("pod-security.kubernetes.io/audit-violations":"would violate PodSecurity \"restricted:latest\": )") != std::string::npos);
   CHECK(pod.find(R"("pod-security.kubernetes.io/enforce-policy":"baseline:latest")") != std::string::npos);
+}
+
+TEST_CASE("audit: events that are too large lose their objects, or are dropped") {
+  Audited f("rules: [{level: RequestResponse}]", "json", {.logTruncate = {.enabled = true, .maxEventBytes = 1500}});
+  auto send = [&](std::string_view path, std::string body, std::string id) {
+    f.server->call("POST", path, std::move(body), {{"audit-id", id}, {"content-type", "application/json"}});
+    return f.lines(concat("\"auditID\":\"", id, "\""));
+  };
+  std::string big = concat(R"({"metadata":{"name":"a"},"data":{"x":")", std::string(2000, 'x'), R"("}})");
+  auto cut = send("/api/v1/namespaces/default/configmaps", big, "cut");
+  REQUIRE(cut.size() == 2);
+  CHECK(cut[0].find("truncated") == std::string::npos);
+  CHECK(cut[1].find(R"("annotations":{"audit.k8s.io/truncated":"true","authorization.k8s.io/decision":"allow",)") != std::string::npos);
+  CHECK(cut[1].find("requestObject") == std::string::npos);
+  auto lost = send(concat("/api/v1/namespaces/default/configmaps?fieldManager=", std::string(2000, 'y')), "{}", "lost");
+  CHECK(lost.empty());
+  CHECK(f.server->call("GET", "/metrics").body.find("apiserver_audit_error_total{plugin=\"log\"} 2\n") != std::string::npos);
+}
+
+TEST_CASE("audit: a strict log that fails refuses the request before anything is done") {
+  Audited strict("rules: [{level: Metadata, resources: [{group: \"\", resources: [configmaps]}]}]", "json", {.logPath = "/dev/full", .logMode = "blocking-strict"});
+  auto refused = strict.server->call("POST", "/api/v1/namespaces/default/configmaps", R"({"metadata":{"name":"a"}})");
+  CHECK(refused.status == 500);
+  CHECK(refused.body == "Internal Server Error: \"/api/v1/namespaces/default/configmaps\": failed to store audit event\n");
+  CHECK(strict.server->store->get("/registry/configmaps/default/a") == nullptr);
+  CHECK(strict.server->call("GET", "/metrics").body.find("apiserver_audit_requests_rejected_total 1\n") != std::string::npos);
+  Audited lenient("rules: [{level: Metadata}]", "json", {.logPath = "/dev/full"});
+  CHECK(lenient.server->call("POST", "/api/v1/namespaces/default/configmaps", R"({"metadata":{"name":"a"}})").status == 201);
+}
+
+TEST_CASE("audit: a batch is bounded by its bytes") {
+  struct Counting final : audit::Sink {
+    explicit Counting(std::shared_ptr<std::vector<size_t>> seen) : batches(std::move(seen)) {}
+    std::string_view name() const override { return "counting"; }
+    Status write(std::span<const std::string> events) override {
+      batches->push_back(events.size());
+      return okStatus();
+    }
+    std::shared_ptr<std::vector<size_t>> batches;
+  };
+  auto batches = std::make_shared<std::vector<size_t>>();
+  audit::EventQueue queue(std::make_unique<Counting>(batches), audit::EventQueue::Mode::Batch,
+                          {.bufferSize = 10, .maxSize = 10, .maxWait = seconds(60)}, milliseconds(1), 10);
+  for (const char* event : {"12345", "12345", "1", "12345678901234567890", "1"}) queue.add(event);
+  queue.stop();
+  CHECK(*batches == std::vector<size_t>{2, 1, 1, 1});
 }
 
 TEST_CASE("audit: the legacy format is one line of pairs") {

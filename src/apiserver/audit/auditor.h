@@ -19,24 +19,34 @@ class Auditor {
   // Null when the options name no policy.
   static Result<std::unique_ptr<Auditor>> create(const AuditOptions& options, const Clock& clock);
 
-  void received(Exchange& exchange);         // its caller is known
+  // Its caller is known. False: a sink that must have the event does not, and the request is to be refused.
+  [[nodiscard]] bool received(Exchange& exchange);
+  // Does received() wait for another machine?
+  bool waits() const { return waits_; }
   void unauthenticated(Exchange& exchange);  // its caller is not; the answer is 401
   void started(const Exchange& exchange, int status);   // the head of a long answer is sent
   void complete(const Exchange& exchange, int status);
-  void writeMetrics(std::string& out) const;
+  static void writeMetrics(const Auditor* auditor, std::string& out);  // null: nothing is audited
   void stop();
 
  private:
   Auditor(Policy policy, const Clock& clock) : policy_(std::move(policy)), clock_(clock) {}
   bool begin(Exchange& exchange);
-  void tell(const Exchange& exchange, Stage stage, int status);
+  bool tell(const Exchange& exchange, Stage stage, int status);
   void annotate(const Exchange& exchange) const;
 
   const Policy policy_;
   const Clock& clock_;
-  std::vector<std::unique_ptr<EventQueue>> sinks_;
-  bool legacyLog_ = false;  // of the first sink
-  std::atomic<uint64_t> events_ = 0;
+  struct Output {
+    std::unique_ptr<EventQueue> queue;
+    bool legacy = false;         // lines instead of JSON
+    bool strict = false;         // without its RequestReceived a request is refused
+    size_t maxEventBytes = 0;    // 0: any number
+  };
+  bool tellOne(Output& output, const Exchange& exchange, Stage stage, int status, WallTime now, const std::string& event);
+  std::vector<Output> outputs_;
+  bool waits_ = false;
+  std::atomic<uint64_t> events_ = 0, rejected_ = 0;
   std::array<std::atomic<uint64_t>, 4> levels_{};
 };
 

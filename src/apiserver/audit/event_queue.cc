@@ -10,27 +10,32 @@ namespace {
 constexpr int kTries = 5;
 }  // namespace
 
-EventQueue::EventQueue(std::unique_ptr<Sink> sink, Mode mode, BatchOptions options, std::chrono::milliseconds firstBackoff)
-    : sink_(std::move(sink)), mode_(mode), options_(options), firstBackoff_(firstBackoff) {
+EventQueue::EventQueue(std::unique_ptr<Sink> sink, Mode mode, BatchOptions options, std::chrono::milliseconds firstBackoff,
+                       int64_t maxBatchBytes)
+    : sink_(std::move(sink)), mode_(mode), options_(options), firstBackoff_(firstBackoff), maxBatchBytes_(size_t(maxBatchBytes)) {
   if (mode_ == Mode::Batch) thread_ = rt::Thread("audit", [this] { run(); });
 }
 
-void EventQueue::add(std::string event) {
-  if (mode_ == Mode::Blocking) {
-    std::lock_guard lock(sinkMutex_);
-    if (!sink_->write({&event, 1}).ok()) failed_.fetch_add(1);
-    return;
-  }
+bool EventQueue::addNow(const std::string& event) {
+  std::lock_guard lock(sinkMutex_);
+  if (sink_->write({&event, 1}).ok()) return true;
+  drop();
+  return false;
+}
+
+bool EventQueue::add(std::string event) {
+  if (mode_ == Mode::Blocking) return addNow(event);
   {
     std::lock_guard lock(mutex_);
     if (stopped_ || waiting_.size() >= size_t(options_.bufferSize)) {
-      failed_.fetch_add(1);
-      return;
+      drop();
+      return false;
     }
     waiting_.push_back(std::move(event));
-    if (waiting_.size() != 1 && waiting_.size() < size_t(options_.maxSize)) return;
+    if (waiting_.size() != 1 && waiting_.size() < size_t(options_.maxSize)) return true;
   }
   changed_.notify_one();
+  return true;
 }
 
 void EventQueue::stop() {
@@ -57,13 +62,24 @@ void EventQueue::run() {
       auto full = [&] { return stopped_ || waiting_.size() >= size_t(options_.maxSize); };
       if (options_.maxWait.count() > 0) changed_.wait_for(lock, options_.maxWait, full);
       if (waiting_.empty()) return;
-      size_t count = std::min(waiting_.size(), size_t(std::max(options_.maxSize, 1)));
-      batch.assign(std::make_move_iterator(waiting_.begin()), std::make_move_iterator(waiting_.begin() + long(count)));
-      waiting_.erase(waiting_.begin(), waiting_.begin() + long(count));
+      batch = takeBatch();
     }
     throttle();
     writeBatch(batch);
   }
+}
+
+// Under the lock: as many as a batch may hold, by number and by bytes, but one at least.
+std::vector<std::string> EventQueue::takeBatch() {
+  std::vector<std::string> batch;
+  size_t bytes = 0;
+  while (!waiting_.empty() && batch.size() < size_t(std::max(options_.maxSize, 1))) {
+    bytes += waiting_.front().size();
+    if (!batch.empty() && maxBatchBytes_ > 0 && bytes > maxBatchBytes_) break;
+    batch.push_back(std::move(waiting_.front()));
+    waiting_.pop_front();
+  }
+  return batch;
 }
 
 // A bucket of `throttleBurst` batches that fills with `throttleQps` a second.
@@ -83,7 +99,10 @@ void EventQueue::throttle() {
 void EventQueue::writeBatch(const std::vector<std::string>& batch) {
   auto backoff = firstBackoff_;
   for (int attempt = 1;; ++attempt) {
-    Status written = sink_->write(batch);
+    Status written = [&] {
+      std::lock_guard lock(sinkMutex_);
+      return sink_->write(batch);
+    }();
     if (written.ok()) return;
     if (attempt < kTries && pause(backoff)) {
       backoff *= 2;

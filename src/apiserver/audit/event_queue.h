@@ -17,15 +17,21 @@ namespace skiff::apiserver::audit {
 class EventQueue {
  public:
   enum class Mode { Batch, Blocking };
-  EventQueue(std::unique_ptr<Sink> sink, Mode mode, BatchOptions options, std::chrono::milliseconds firstBackoff);
+  // `maxBatchBytes`: 0 is any number.
+  EventQueue(std::unique_ptr<Sink> sink, Mode mode, BatchOptions options, std::chrono::milliseconds firstBackoff, int64_t maxBatchBytes = 0);
   ~EventQueue() { stop(); }
-  void add(std::string event);
+  // Whether the event is written, or will be as far as is known now.
+  bool add(std::string event);
+  // Written when it returns, in either mode, with one try; false: it is not.
+  bool addNow(const std::string& event);
+  void drop() { failed_.fetch_add(1); }
   void stop();  // writes what waits, for at most a few seconds
   std::string_view name() const { return sink_->name(); }
   uint64_t failed() const { return failed_.load(); }  // dropped, or refused by the sink
 
  private:
   void run();
+  std::vector<std::string> takeBatch();
   void writeBatch(const std::vector<std::string>& batch);
   bool pause(std::chrono::milliseconds time);
   void throttle();
@@ -34,8 +40,9 @@ class EventQueue {
   const Mode mode_;
   const BatchOptions options_;
   const std::chrono::milliseconds firstBackoff_;
+  const size_t maxBatchBytes_;
   std::atomic<uint64_t> failed_ = 0;
-  std::mutex sinkMutex_;  // in blocking mode: one write at a time
+  std::mutex sinkMutex_;  // one write at a time
   std::mutex mutex_;      // guards what follows
   std::condition_variable changed_;
   std::deque<std::string> waiting_;

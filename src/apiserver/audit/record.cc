@@ -135,7 +135,7 @@ void Record::writeObjectRef(std::string& out, const Exchange& exchange, bool res
   out += '}';
 }
 
-std::string Record::event(const Exchange& exchange, Stage stage, int status, WallTime now) const {
+std::string Record::event(const Exchange& exchange, Stage stage, int status, WallTime now, Objects objects) const {
   const net::Request& request = exchange.request();
   bool answered = stage != Stage::RequestReceived;
   std::string out = "{\"kind\":\"Event\",\"apiVersion\":\"audit.k8s.io/v1\"";
@@ -160,16 +160,18 @@ std::string Record::event(const Exchange& exchange, Stage stage, int status, Wal
     else if (status_.find("\"code\":") != std::string::npos) out += status_;
     else out += concat(std::string_view(status_).substr(0, status_.size() - 1), ",\"code\":", status, '}');
   }
-  if (stage == Stage::ResponseComplete || stage == Stage::Panic) {
+  if (objects == Objects::Shown && (stage == Stage::ResponseComplete || stage == Stage::Panic)) {
     if (!request_.empty()) member(out, "requestObject"), out += request_;
     if (!response_.empty()) member(out, "responseObject"), out += response_;
   }
   text(out, "requestReceivedTimestamp", formatRfc3339Micro(received));
   text(out, "stageTimestamp", formatRfc3339Micro(now));
-  if (answered && !annotations.empty()) {
+  std::map<std::string, std::string> told = answered ? annotations : std::map<std::string, std::string>();
+  if (objects == Objects::Left) told["audit.k8s.io/truncated"] = "true";
+  if (!told.empty()) {
     member(out, "annotations");
     out += '{';
-    for (const auto& [key, value] : annotations) {
+    for (const auto& [key, value] : told) {
       member(out, key);
       codec::writeJsonString(out, value);
     }

@@ -34,7 +34,8 @@ class Record {
   void setStatus(const codec::Value& status);
 
   // One line of JSON, without its newline.
-  std::string event(const Exchange& exchange, Stage stage, int status, WallTime now) const;
+  enum class Objects { Shown, Left };  // left out: the event would be too large, and says so
+  std::string event(const Exchange& exchange, Stage stage, int status, WallTime now, Objects objects = Objects::Shown) const;
   std::string legacyLine(const Exchange& exchange, Stage stage, int status, WallTime now) const;
 
  private:

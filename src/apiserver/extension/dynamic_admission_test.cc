@@ -1,4 +1,5 @@
 #include "apiserver/extension/dynamic_admission.h"
+#include "apiserver/extension/webhook_metrics.h"
 
 #include <doctest/doctest.h>
 
@@ -72,7 +73,8 @@ struct Fixture {
   Value object, oldObject;
   std::vector<std::string> warnings;
   AdmissionRequest request;
-  std::vector<std::unique_ptr<AdmissionPlugin>> plugins = makeDynamicAdmission(cluster, authorizer);
+  extension::WebhookMetrics metrics;
+  std::vector<std::unique_ptr<AdmissionPlugin>> plugins = makeDynamicAdmission(cluster, authorizer, &metrics);
 
   explicit Fixture(std::string_view json = kDeployment) {
     object = *codec::parseJson(json, arena);
@@ -171,6 +173,19 @@ TEST_CASE("a webhook that cannot be called refuses the request, or not, by its f
   backend.hang = true;
   late.validating(backend.client(), R"(,"timeoutSeconds":1)");
   CHECK(late.refusal().ends_with("/check?timeout=1s\": context deadline exceeded"));
+
+  // Labels and codes as kube-apiserver 1.37 shows them for the same failures.
+  std::string refused, passed;
+  closed.metrics.write(refused);
+  open.metrics.write(passed);
+  CHECK(refused.find("apiserver_admission_webhook_rejection_count{error_type=\"calling_webhook_error\",name=\"w.example.com\","
+                     "operation=\"CREATE\",rejection_code=\"503\",type=\"validating\"} 1\n") != std::string::npos);
+  CHECK(refused.find("apiserver_admission_webhook_request_total{code=\"503\",name=\"w.example.com\",operation=\"CREATE\",rejected=\"true\","
+                     "type=\"validating\"} 1\n") != std::string::npos);
+  CHECK(passed.find("apiserver_admission_webhook_fail_open_count{name=\"w.example.com\",type=\"validating\"} 1\n") != std::string::npos);
+  CHECK(passed.find("apiserver_admission_webhook_admission_duration_seconds_count{name=\"w.example.com\",operation=\"CREATE\",rejected=\"false\","
+                    "type=\"validating\"} 1\n") != std::string::npos);
+  CHECK(passed.find("rejection_count") == std::string::npos);
 }
 
 TEST_CASE("services are reached at a ready endpoint, by their own name") {
@@ -349,7 +364,7 @@ TEST_CASE("dynamic admission stands before the quota") {
   plugins.push_back(std::make_unique<Named>("LimitRanger"));
   plugins.push_back(std::make_unique<Named>("ResourceQuota"));
   std::string order;
-  for (auto& plugin : withDynamicAdmission(std::move(plugins), fixture.cluster, fixture.authorizer))
+  for (auto& plugin : withDynamicAdmission(std::move(plugins), fixture.cluster, fixture.authorizer, nullptr))
     order += concat(plugin->name(), " ");
   CHECK(order == "LimitRanger MutatingAdmissionPolicy MutatingAdmissionWebhook ValidatingAdmissionPolicy "
                  "ValidatingAdmissionWebhook ResourceQuota ");

@@ -108,10 +108,19 @@ Result<WebhookCaller::Outcome> WebhookCaller::call(const Webhook& webhook, const
   if (!matched) return Outcome{};
   if (request.dryRun && webhook.sideEffects)
     return badRequest(concat("admission webhook ", quoted(webhook.name), " does not support dry run"));
-  auto answer = ask(webhook, request, *matched);
+  WebhookMetrics::Call call{.name = webhook.name, .type = type_, .operation = request.operation, .took = {}};
+  SteadyTime started = Clock::real().steadyNow();
+  int httpStatus = 0;
+  auto answer = ask(webhook, request, *matched, httpStatus);
+  call.took = Clock::real().steadyNow() - started;
+  if (!answer.ok()) {
+    call.failed = answer.error().message().starts_with("Internal error occurred: failed calling webhook");
+    call.failedOpen = call.failed && webhook.failsOpen;
+    call.code = !call.failed ? answer.error().code() : httpStatus != 0 && httpStatus != 200 ? httpStatus : 503;
+  }
+  if (metrics_) metrics_->called(call);
   if (answer.ok()) return Outcome{true, *std::move(matched), std::move(answer).value()};
-  bool isFailure = answer.error().message().starts_with("Internal error occurred: failed calling webhook");
-  if (!isFailure || !webhook.failsOpen) return std::move(answer).error();
+  if (!call.failedOpen) return std::move(answer).error();
   log::warn("Failed calling webhook, failing open", {{"webhook", webhook.name}, {"err", answer.error().message()}});
   return Outcome{};
 }
@@ -132,14 +141,14 @@ Result<std::optional<MatchedResource>> WebhookCaller::wanted(const Webhook& webh
 }
 
 Result<WebhookAnswer> WebhookCaller::ask(const Webhook& webhook, const AdmissionRequest& request,
-                                         const MatchedResource& matched) {
+                                         const MatchedResource& matched, int& httpStatus) {
   if (!webhook.problem.empty()) return failedCalling(webhook, webhook.problem);
   codec::Arena arena;
   const Value* object = TRY(inVersion(request.object, request, matched, arena));
   const Value* oldObject = TRY(inVersion(request.oldObject, request, matched, arena));
   std::string uid = newUid();
   std::string body = reviewJson(request, matched, object, oldObject, webhook.reviewVersion, uid);
-  auto answer = client_.post(*webhook.client, std::move(body), webhook.timeout, request.traceparent);
+  auto answer = client_.post(*webhook.client, std::move(body), webhook.timeout, request.traceparent, &httpStatus);
   if (!answer.ok()) return failedCalling(webhook, concat("failed to call webhook: ", answer.error().message()));
   return read(webhook, request, std::move(answer).value(), uid);
 }

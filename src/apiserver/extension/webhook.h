@@ -8,11 +8,10 @@
 #include "apiserver/extension/expressions.h"
 #include "apiserver/extension/request_match.h"
 #include "apiserver/extension/webhook_client.h"
+#include "apiserver/extension/webhook_metrics.h"
 #include "apiserver/request.h"
 
 namespace skiff::apiserver::extension {
-
-enum class WebhookType { Validating, Mutating };
 
 struct Webhook {
   std::string configuration, name;
@@ -42,8 +41,9 @@ struct WebhookAnswer {
 
 class WebhookCaller {
  public:
-  WebhookCaller(ClusterReader& cluster, Authorizer& authorizer, WebhookType type)
-      : cluster_(cluster), authorizer_(authorizer), client_(cluster), type_(type) {}
+  // `metrics`: null when nobody counts.
+  WebhookCaller(ClusterReader& cluster, Authorizer& authorizer, WebhookType type, WebhookMetrics* metrics)
+      : cluster_(cluster), authorizer_(authorizer), client_(cluster), type_(type), metrics_(metrics) {}
 
   // What became of asking: Skipped (not matched, or it failed open), or the answer of a webhook that allowed the request.
   // An error refuses the request.
@@ -56,7 +56,8 @@ class WebhookCaller {
 
  private:
   Result<std::optional<MatchedResource>> wanted(const Webhook& webhook, const AdmissionRequest& request);
-  Result<WebhookAnswer> ask(const Webhook& webhook, const AdmissionRequest& request, const MatchedResource& matched);
+  // `httpStatus`: of the webhook's answer, if there was one.
+  Result<WebhookAnswer> ask(const Webhook& webhook, const AdmissionRequest& request, const MatchedResource& matched, int& httpStatus);
   Result<WebhookAnswer> read(const Webhook& webhook, const AdmissionRequest& request,
                              std::shared_ptr<codec::Document> document, std::string_view uid) const;
 
@@ -64,6 +65,7 @@ class WebhookCaller {
   Authorizer& authorizer_;
   WebhookClient client_;
   const WebhookType type_;
+  WebhookMetrics* const metrics_;
 };
 
 }  // namespace skiff::apiserver::extension

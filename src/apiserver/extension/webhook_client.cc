@@ -90,7 +90,8 @@ Result<std::shared_ptr<net::HttpClient>> WebhookClient::clientFor(const Target& 
 }
 
 Result<std::shared_ptr<codec::Document>> WebhookClient::post(const Value& config, std::string body,
-                                                             std::chrono::seconds timeout, std::string_view traceparent) {
+                                                             std::chrono::seconds timeout, std::string_view traceparent,
+                                                             int* httpStatus) {
   Target target = TRY(resolve(config, timeout));
   auto client = clientFor(target, config["caBundle"].asString());
   if (!client.ok()) return callError(target.url, client.error().message());
@@ -108,6 +109,7 @@ Result<std::shared_ptr<codec::Document>> WebhookClient::post(const Value& config
   auto answer = (*client)->call(std::move(request), timeout);
   if (!answer.ok())
     return callError(target.url, answer.failedWith(Reason::Timeout) ? "context deadline exceeded" : answer.error().message());
+  if (httpStatus) *httpStatus = answer->status;
   std::string text = net::bodyText(*answer);
   if (answer->status != 200) {
     std::string why = text.empty() || text.size() > 256 ? concat("the server returned status ", answer->status) : text;

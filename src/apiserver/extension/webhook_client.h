@@ -17,9 +17,10 @@ class WebhookClient {
 
   // POSTs JSON to where a clientConfig (url | service, caBundle) says and returns the answer's JSON. Blocks for at most
   // `timeout`. The error's text reads as Go's http client writes it (`Post "https://...": context deadline exceeded`).
-  // `traceparent`: W3C trace context that the call is part of.
+  // `traceparent`: W3C trace context that the call is part of. `httpStatus`: set if there was an answer.
   Result<std::shared_ptr<codec::Document>> post(const codec::Value& clientConfig, std::string body,
-                                                std::chrono::seconds timeout, std::string_view traceparent = {});
+                                                std::chrono::seconds timeout, std::string_view traceparent = {},
+                                                int* httpStatus = nullptr);
 
  private:
   struct Target {

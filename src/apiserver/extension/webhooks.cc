@@ -17,8 +17,8 @@ uint64_t hashOf(const Value& object) { return fnv64a(codec::toJson(object)); }
 // One after the other, each seeing what the one before it made of the object.
 class MutatingWebhooks final : public AdmissionPlugin {
  public:
-  MutatingWebhooks(ClusterReader& cluster, Authorizer& authorizer)
-      : caller_(cluster, authorizer, WebhookType::Mutating), webhooks_(cluster, {kResource}) {}
+  MutatingWebhooks(ClusterReader& cluster, Authorizer& authorizer, WebhookMetrics* metrics)
+      : caller_(cluster, authorizer, WebhookType::Mutating, metrics), webhooks_(cluster, {kResource}) {}
 
   std::string_view name() const override { return "MutatingAdmissionWebhook"; }
 
@@ -70,8 +70,8 @@ class MutatingWebhooks final : public AdmissionPlugin {
 // In order; the first refusal is the answer.
 class ValidatingWebhooks final : public AdmissionPlugin {
  public:
-  ValidatingWebhooks(ClusterReader& cluster, Authorizer& authorizer)
-      : caller_(cluster, authorizer, WebhookType::Validating), webhooks_(cluster, {kResource}) {}
+  ValidatingWebhooks(ClusterReader& cluster, Authorizer& authorizer, WebhookMetrics* metrics)
+      : caller_(cluster, authorizer, WebhookType::Validating, metrics), webhooks_(cluster, {kResource}) {}
 
   std::string_view name() const override { return "ValidatingAdmissionWebhook"; }
 
@@ -90,11 +90,11 @@ class ValidatingWebhooks final : public AdmissionPlugin {
 
 }  // namespace
 
-std::unique_ptr<AdmissionPlugin> mutatingWebhooks(ClusterReader& cluster, Authorizer& authorizer) {
-  return std::make_unique<MutatingWebhooks>(cluster, authorizer);
+std::unique_ptr<AdmissionPlugin> mutatingWebhooks(ClusterReader& cluster, Authorizer& authorizer, WebhookMetrics* metrics) {
+  return std::make_unique<MutatingWebhooks>(cluster, authorizer, metrics);
 }
-std::unique_ptr<AdmissionPlugin> validatingWebhooks(ClusterReader& cluster, Authorizer& authorizer) {
-  return std::make_unique<ValidatingWebhooks>(cluster, authorizer);
+std::unique_ptr<AdmissionPlugin> validatingWebhooks(ClusterReader& cluster, Authorizer& authorizer, WebhookMetrics* metrics) {
+  return std::make_unique<ValidatingWebhooks>(cluster, authorizer, metrics);
 }
 
 }  // namespace skiff::apiserver::extension
