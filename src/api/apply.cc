@@ -135,11 +135,13 @@ Result<FieldManager::Outcome> FieldManager::applyOnce(const Value& live, const V
   if (found != managers.end()) last = found->second;
   // Names count as applied until the end: they keep metadata when the manager drops all else of it.
   set->subtractRecursively(options_.ignored);
+  // Most applies say again all that they have said before: there is nothing to take out.
+  bool drops = last && !last->set.empty() && !set->covers(last->set);
   managers[self] = {std::move(*set), options_.apiVersion, last ? last->time : ""};
 
   Outcome outcome;
   outcome.object = mergeByShape(live, config, shape, arena);
-  if (last && !last->set.empty()) outcome.object = prune(outcome.object, managers, last->set, arena);
+  if (drops) outcome.object = prune(outcome.object, managers, last->set, arena);
   FieldSet taken;
   outcome.conflicts = takeFields(live, outcome.object, &self, force, managers, &taken, arena);
   if (!outcome.conflicts.empty()) return outcome;

@@ -46,6 +46,26 @@ void collectPaths(const FieldSet& set, const std::string& path, std::vector<std:
     if (!child.children.empty()) collectPaths(child, path + pathElementText(element), out);
 }
 
+// The end of plain text in quotes at the beginning of `text`: 0 when there is none, or it may have another spelling.
+size_t plainStringEnd(std::string_view text) {
+  if (!text.starts_with('"')) return 0;
+  size_t end = 1;
+  while (end < text.size() && text[end] >= ' ' && text[end] < 0x7f && std::string_view("\"\\<>&").find(text[end]) == std::string_view::npos)
+    ++end;
+  return end < text.size() && text[end] == '"' ? end + 1 : 0;
+}
+
+// {"name":"a"}, as most keys of list items are: one member that can be spelt in one way only.
+bool isPlainKey(std::string_view content) {
+  if (!content.starts_with('{')) return false;
+  content.remove_prefix(1);
+  size_t name = plainStringEnd(content);
+  if (name == 0 || !content.substr(name).starts_with(':')) return false;
+  content.remove_prefix(name + 1);
+  size_t value = plainStringEnd(content);
+  return value != 0 && content.substr(value) == "}";
+}
+
 // The element in our spelling: stored ones may have been written by others.
 Result<std::string> canonicalElement(std::string_view text) {
   auto malformed = [&] { return badRequest(concat("unsupported field path element ", quoted(text))); };
@@ -53,6 +73,8 @@ Result<std::string> canonicalElement(std::string_view text) {
   std::string_view content = text.substr(2);
   if (text[0] == 'f') return std::string(text);
   if (text[0] == 'i') return parseInt(content) ? Result<std::string>(std::string(text)) : malformed();
+  bool plain = text[0] == 'k' ? isPlainKey(content) : text[0] == 'v' && plainStringEnd(content) == content.size();
+  if (plain && !content.empty()) return std::string(text);
   Arena arena;
   auto value = codec::parseJson(content, arena, {.maxDepth = kMaxDepth});
   if (!value.ok()) return malformed();
@@ -186,6 +208,14 @@ FieldSet FieldSet::intersectionWith(const FieldSet& other) const {
   return out;
 }
 
+bool FieldSet::covers(const FieldSet& other) const {
+  if (other.member && !member) return false;
+  return std::ranges::all_of(other.children, [this](const Child& theirs) {
+    const FieldSet* ours = child(theirs.element);
+    return ours && ours->covers(theirs.set);
+  });
+}
+
 std::vector<std::string> FieldSet::paths() const {
   std::vector<std::string> out;
   collectPaths(*this, "", out);
@@ -212,8 +242,16 @@ std::string fieldElement(std::string_view name) { return concat("f:", name); }
 std::string valueElement(const Value& value) { return concat("v:", codec::toJsonSorted(value)); }
 
 std::string keyElement(std::vector<Member> keys) {
-  Arena arena;
-  return concat("k:", codec::toJsonSorted(Value::mapOf(arena, keys)));
+  std::ranges::sort(keys, {}, &Member::key);
+  std::string out = "k:";
+  char before = '{';
+  for (const Member& member : keys) {
+    out += std::exchange(before, ',');
+    codec::writeJsonString(out, member.key);
+    out += ':';
+    out += codec::toJsonSorted(member.value);
+  }
+  return out += keys.empty() ? "{}" : "}";
 }
 
 std::string pathElementText(std::string_view element) {

@@ -36,6 +36,7 @@ class FieldSet {
   void subtract(const FieldSet& other);
   void subtractRecursively(const FieldSet& other);  // also what is below the members of `other`
   FieldSet intersectionWith(const FieldSet& other) const;
+  bool covers(const FieldSet& other) const;  // every path of `other` is in this one
 
   // ".spec.ports[port=80,protocol=\"TCP\"].name", in the order of upstream's conflicts.
   std::vector<std::string> paths() const;

@@ -6,6 +6,7 @@
 
 using namespace skiff::api;
 using skiff::codec::Arena;
+using skiff::codec::Value;
 
 namespace {
 FieldSet set(std::string_view json) {
@@ -63,4 +64,33 @@ TEST_CASE("paths as conflicts show them") {
   CHECK(set(R"({"f:spec":{"f:ports":{"k:{\"port\":80,\"protocol\":\"TCP\"}":{".":{},"f:name":{}}},"f:t":{"v:\"x\"":{}}}})").paths() ==
         std::vector<std::string>{".spec.ports[port=80,protocol=\"TCP\"]", ".spec.ports[port=80,protocol=\"TCP\"].name",
                                  ".spec.t[=\"x\"]"});
+}
+
+TEST_CASE("elements that others spelt differently are ours, and plain ones stay as they are") {
+  Arena arena;
+  auto first = [&](std::string_view json) {
+    auto set = FieldSet::fromFieldsV1(Value::raw(arena.copy(json)));
+    return set.ok() && !set->children.empty() ? set->children[0].element : "";
+  };
+  CHECK(first(R"({"k:{\"name\":\"a\"}":{}})") == R"(k:{"name":"a"})");
+  CHECK(first(R"({"k:{ \"name\": \"a\" }":{}})") == R"(k:{"name":"a"})");
+  CHECK(first(R"({"k:{\"port\":80,\"name\":\"a\"}":{}})") == R"(k:{"name":"a","port":80})");
+  CHECK(first(R"({"v:\"a\"":{}})") == R"(v:"a")");
+  CHECK(first(R"({"v: \"a\"":{}})") == R"(v:"a")");
+  CHECK(first(R"({"v:\"\\u0061\"":{}})") == R"(v:"a")");
+  CHECK(first(R"({"k:{\"name\":\"a\"":{}})").empty());
+  CHECK(first(R"({"v:\"a":{}})").empty());
+  CHECK(first(R"({"v:":{}})").empty());
+  CHECK(first(R"({"k:":{}})").empty());
+}
+
+TEST_CASE("one set covers another when it has all its paths") {
+  Arena arena;
+  auto setOf = [&](std::string_view json) { return *FieldSet::fromFieldsV1(Value::raw(arena.copy(json))); };
+  FieldSet whole = setOf(R"({"f:a":{".":{},"f:b":{}},"f:c":{}})");
+  CHECK(whole.covers(whole));
+  CHECK(whole.covers(setOf(R"({"f:a":{"f:b":{}}})")));
+  CHECK(whole.covers({}));
+  CHECK_FALSE(setOf(R"({"f:a":{"f:b":{}}})").covers(whole));
+  CHECK_FALSE(whole.covers(setOf(R"({"f:c":{"f:d":{}}})")));
 }
