@@ -36,8 +36,7 @@ void Object::decode() const {
   if (!warm()) take(source_->decode());
 }
 
-// The tree for one use: a cold object that is only asked for bytes stays cold.
-codec::DocumentPtr Object::borrowed() const {
+codec::DocumentPtr Object::peek() const {
   std::lock_guard lock(decoding_);
   return warm() ? document_ : source_->decode();
 }
@@ -68,7 +67,7 @@ const Object::Json& Object::madeJson() const {
   if (!json.text.empty()) return json;
   std::string text;
   char before = '{';
-  codec::DocumentPtr document = borrowed();
+  codec::DocumentPtr document = peek();
   for (const codec::Member& member : document->root.members()) {
     text += std::exchange(before, ',');
     bool head = member.key == "kind" || member.key == "apiVersion";
@@ -102,14 +101,14 @@ SharedBytes Object::jsonOfItem() const {
 SharedBytes Object::metadataJson() const {
   std::lock_guard lock(mutex_);
   if (const Json& json = bytes_.json; json.metadataSize > 0) return json.text.slice(json.metadataFrom, json.metadataSize);
-  if (bytes_.metadataJson.empty()) bytes_.metadataJson = SharedBytes(codec::toJson(borrowed()->root["metadata"]));
+  if (bytes_.metadataJson.empty()) bytes_.metadataJson = SharedBytes(codec::toJson(peek()->root["metadata"]));
   return bytes_.metadataJson;
 }
 
 Result<SharedBytes> Object::metadataProtobuf() const {
   std::lock_guard lock(mutex_);
   if (bytes_.metadataProtobuf.empty()) {
-    codec::DocumentPtr document = borrowed();
+    codec::DocumentPtr document = peek();
     std::string message;
     size_t mark = codec::beginMessage(message, 1);
     TRY(encodeProtobuf(document->root["metadata"], *findType("meta/v1", "ObjectMeta"), message));
@@ -122,7 +121,7 @@ Result<SharedBytes> Object::metadataProtobuf() const {
 Result<SharedBytes> Object::protobuf() const {
   std::lock_guard lock(mutex_);
   if (bytes_.protobuf.empty()) {
-    codec::DocumentPtr document = borrowed();
+    codec::DocumentPtr document = peek();
     const codec::Value& root = document->root;
     if (!type_) return Error(Reason::NotAcceptable, concat("no protobuf form of ", root["kind"].asString()));
     std::string raw;

@@ -57,6 +57,8 @@ class Object {
     if (!warm()) decode();
     return document_;
   }
+  // The tree for one use: a cold object stays cold.
+  codec::DocumentPtr peek() const;
   const TypeInfo* type() const { return type_; }
 
   std::string_view apiVersion() const { return root()["apiVersion"].asString(); }
@@ -99,7 +101,6 @@ class Object {
   };
   Object(std::shared_ptr<const ObjectSource> source, const TypeInfo* type, Bytes bytes);
   void decode() const;
-  codec::DocumentPtr borrowed() const;
   void take(codec::DocumentPtr document) const;
   const Json& madeJson() const;  // under mutex_
   Result<std::shared_ptr<const void>> typed(const TypeBinding& binding) const;

@@ -3,6 +3,7 @@
 #include "api/convert.h"
 #include "apiserver/audit/record.h"
 #include "apiserver/crd.h"
+#include "apiserver/field_index.h"
 #include "apiserver/status.h"
 #include "apiserver/table.h"
 #include "base/strings.h"
@@ -18,6 +19,8 @@ using codec::Value;
 
 // With a selector and a limit, the store is read in chunks of at least this size until enough objects match.
 constexpr size_t kMinChunk = 500;
+// More keys than that are read faster in order than one by one.
+constexpr size_t kMaxIndexed = 2000;
 
 constexpr std::string_view kExpiredContinue =
     "The provided continue parameter is too old to display a consistent list result. You can start a new list without "
@@ -89,6 +92,35 @@ class PageReader {
   std::string prefix_;
   ListPage page_;
 };
+
+// The value that the resource's index is asked for, if a list of now asks for one.
+std::optional<std::string_view> indexedValue(const ServedResource& resource, const ListOptions& options) {
+  if (!resource.index || blocksReads(resource) || !options.continueToken.empty()) return std::nullopt;
+  for (const auto& requirement : options.fields.requirements())
+    if (requirement.equal && requirement.field == resource.index->field()) return requirement.value;
+  return std::nullopt;
+}
+
+// What the index knows of; nullopt where all must be read.
+Result<std::optional<ListPage>> indexedPage(store::Store& store, const ServedResource& resource, const ListOptions& options,
+                                            std::string_view prefix, std::string_view value) {
+  store::Revision newest = store.revision();
+  FieldIndex::Found found = TRY(resource.index->find(store, resource, prefix, value));
+  size_t most = options.limit > 0 ? std::min(size_t(options.limit), kMaxIndexed) : kMaxIndexed;
+  // A revision can be read a moment before its events can be taken.
+  if (found.revision < newest || found.keys.size() > most)
+    return std::optional<ListPage>();
+  ListPage page;
+  page.revision = found.revision;
+  for (const std::string& key : found.keys) {
+    auto read = store.range({.from = key, .to = key + '\0', .at = found.revision});
+    if (!read.ok()) return std::optional<ListPage>();  // compacted meanwhile
+    for (const store::RecordPtr& record : read->records)
+      if (api::ObjectPtr object = TRY(servedObject(record, resource)); options.matches(*object))
+        page.items.push_back(std::move(object));
+  }
+  return std::optional(std::move(page));
+}
 
 Value listMeta(const ListPage& page, Arena& arena) {
   Value meta = Value::map();
@@ -266,6 +298,8 @@ Result<ListPage> listPage(const Registry& registry, const ServedResource& resour
     if (options.matches(*object)) page.items.push_back(std::move(object));
     return page;
   }
+  if (auto value = indexedValue(resource, options); value && at == 0)
+    if (auto page = TRY(indexedPage(registry.store(), resource, options, prefix, *value))) return *std::move(page);
   return PageReader(registry, resource, options, prefix).read(std::move(from), at);
 }
 

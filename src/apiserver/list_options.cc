@@ -22,21 +22,6 @@ std::string firstText(const Value& object, std::initializer_list<std::string_vie
   return {};
 }
 
-// Selectors that are more than a path into the object.
-std::string selectableText(const Value& object, std::string_view field) {
-  if (field == "status.successful") {
-    std::string text = api::fieldText(object, "status.succeeded");
-    return text.empty() ? "0" : text;
-  }
-  if (field == "source")
-    return firstText(object, {"source.component", "reportingComponent"});
-  if (field == "spec.unschedulable" || field == "spec.hostNetwork") {
-    std::string text = api::fieldText(object, field);
-    return text.empty() ? "false" : text;
-  }
-  return api::fieldText(object, field);
-}
-
 Status checkFields(const api::FieldSelector& selector, const ServedResource& resource) {
   std::span<const std::string_view> known = resource.info->fieldSelectors;
   constexpr std::string_view kAlways[] = {"metadata.name", "metadata.namespace"};
@@ -92,6 +77,20 @@ Status readMatch(ListOptions& options, std::string_view match, ListPurpose purpo
 }
 
 }  // namespace
+
+std::string selectableText(const Value& object, std::string_view field) {
+  if (field == "status.successful") {
+    std::string text = api::fieldText(object, "status.succeeded");
+    return text.empty() ? "0" : text;
+  }
+  if (field == "source")
+    return firstText(object, {"source.component", "reportingComponent"});
+  if (field == "spec.unschedulable" || field == "spec.hostNetwork") {
+    std::string text = api::fieldText(object, field);
+    return text.empty() ? "false" : text;
+  }
+  return api::fieldText(object, field);
+}
 
 bool ListOptions::matches(const api::Object& object) const {
   if (!labels.empty() && !labels.matches(object.labels())) return false;

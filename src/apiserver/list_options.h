@@ -29,6 +29,9 @@ struct ListOptions {
   bool matches(const api::Object& object) const;
 };
 
+// What a selector of the field compares: mostly the text at that path of the object.
+std::string selectableText(const codec::Value& object, std::string_view field);
+
 enum class ListPurpose { List, Watch };
 Result<ListOptions> parseListOptions(const Query& query, const ServedResource& resource, ListPurpose purpose,
                                      std::string_view nameOnPath = {});

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "apiserver/crd.h"
+#include "apiserver/field_index.h"
 #include "apiserver/warm_objects.h"
 #include "base/strings.h"
 
@@ -70,6 +71,7 @@ bool keepsObjects(const ResourceInfo& info) {
 ServedPtr serveBuiltin(const ResourceInfo& info, std::shared_ptr<WarmObjects> warm) {
   auto served = std::make_shared<ServedResource>();
   served->warm = std::move(warm);
+  served->index = fieldIndexOf(info);
   served->info = &info;
   served->storage = storageOf(info);
   if (keepsObjects(info)) served->prefix = storagePrefix(served->storage->group, info.plural);

@@ -13,6 +13,7 @@ namespace skiff::apiserver {
 
 class CustomResource;  // crd.h
 struct CustomVersion;
+class FieldIndex;
 class WarmObjects;
 
 struct ServedResource {
@@ -22,6 +23,7 @@ struct ServedResource {
   std::shared_ptr<const CustomResource> custom;  // keeps the tables of a custom resource alive
   const CustomVersion* customVersion = nullptr;  // of `info`; null for built-ins
   std::shared_ptr<WarmObjects> warm;             // one for all resources of a server
+  std::shared_ptr<FieldIndex> index;             // null: lists look at every object
 
   std::string keyOf(std::string_view ns, std::string_view name) const;
   std::string prefixOf(std::string_view ns) const;  // "" : all namespaces
