@@ -394,26 +394,4 @@ void Rest::remove(Exchange& exchange) {
                  api::findType("meta/v1", "Status"));
 }
 
-void Rest::removeCollection(Exchange& exchange) {
-  const ServedResource& resource = *exchange.resource;
-  auto run = [&]() -> Result<ListPage> {
-    ListOptions options = TRY(parseListOptions(exchange.query, resource, ListPurpose::List));
-    DeleteOptions how = TRY(parseDeleteOptions(exchange));
-    std::string_view ns = resource.info->namespaced ? std::string_view(exchange.info.ns) : "";
-    ListPage page = TRY(listPage(*parts_.registry, resource, ns, options));
-    for (const api::ObjectPtr& item : page.items) {
-      WriteCall call = callOf(exchange, "", how.dryRun);
-      call.ns = std::string(item->ns());
-      call.name = std::string(item->name());
-      auto deleted = parts_.registry->remove(call, how.how);
-      // Gone meanwhile is as good.
-      if (!deleted.ok() && !deleted.failedWith(Reason::NotFound)) return std::move(deleted).error();
-    }
-    return page;
-  };
-  auto page = run();
-  if (!page.ok()) return exchange.fail(page.error());
-  respondList(exchange, std::move(page).value(), parts_.registry->clock().now());
-}
-
 }  // namespace skiff::apiserver
