@@ -43,6 +43,12 @@ bool isLongList(const Exchange& exchange, const store::Store& store) {
   return store.count(prefix, store::prefixEnd(prefix)) > kLongList;
 }
 
+// Creations, updates and patches of objects do not.
+bool waitsForDisk(const RequestInfo& info) {
+  if (info.verb == "create") return !info.subresource.empty();
+  return (info.verb != "update" && info.verb != "patch") || info.subresource == "scale";
+}
+
 // The verb that discovery lists for what the request does.
 std::string_view servedVerb(const RequestInfo& info) { return info.verb; }
 
@@ -249,7 +255,8 @@ void Rest::readSubresource(const ExchangePtr& exchange) {
 void Rest::write(ExchangePtr exchange) {
   // A caller in the process is on a thread that may block.
   if (exchange->inProcess()) return dispatchWrite(exchange);
-  bool taken = parts_.writers->submit([this, exchange] { dispatchWrite(exchange); });
+  rt::Executor* pool = waitsForDisk(exchange->info) ? parts_.waiters : parts_.writers;
+  bool taken = pool->submit([this, exchange] { dispatchWrite(exchange); });
   if (!taken) exchange->fail(tooManyRequests("Too many requests, please try again later.", 1));
 }
 

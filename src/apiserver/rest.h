@@ -18,7 +18,8 @@ class Rest {
   struct Parts {
     Registry* registry = nullptr;
     WatchHub* watches = nullptr;
-    rt::Executor* writers = nullptr;
+    rt::Executor* writers = nullptr;     // plan, and answer when the write is durable
+    rt::Executor* waiters = nullptr;     // writes that wait for the disk themselves: deletions, most subresources
     rt::Executor* converters = nullptr;  // reads that take long: conversion webhooks, long lists
     Authenticator* authenticator = nullptr;
     Authorizer* authorizer = nullptr;

@@ -68,6 +68,7 @@ class Server final : public ApiServer, public net::Handler {
         strategies_(makeStrategies(options_.security, reader_, *authorizer_)),
         writers_(rt::Executor::create({.name = "writer", .maxThreads = kMaxWriters, .maxRunning = runningWriters(*store_),
                                        .maxQueue = kMaxQueuedWrites})),
+        waiters_(rt::Executor::create({.name = "waiting-writer", .maxThreads = kMaxWriters, .maxQueue = kMaxQueuedWrites})),
         registry_({store_.get(), &resources_, strategies_.get(), &admission_, &reader_, options_.clock, &writeMetrics_,
                    writers_.get()}),
         converters_(rt::Executor::create({.name = "converter", .maxThreads = kMaxConversions, .maxQueue = kMaxQueuedWrites})),
@@ -87,7 +88,7 @@ class Server final : public ApiServer, public net::Handler {
         fresh_(*store_),
         serviceClaims_(registry_, options_.security.nodePortFirst, options_.security.nodePortLast),
         endpointLeases_(registry_, {options_.advertiseAddress, options_.port, serverIdentity()}),
-        rest_({&registry_, watches_.get(), writers_.get(), converters_.get(), authenticator_.get(), authorizer_.get(), &reader_,
+        rest_({&registry_, watches_.get(), writers_.get(), waiters_.get(), converters_.get(), authenticator_.get(), authorizer_.get(), &reader_,
                &options_.security, &nodes_, &fresh_}) {
     reader_.attach(registry_);
     if (store_->shared()) reader_.attach(serviceClaims_);
@@ -141,6 +142,7 @@ class Server final : public ApiServer, public net::Handler {
     watches_->stop();
     nodes_.stop();
     writers_->stop();
+    waiters_->stop();
     registry_.drain();
     if (auditor_) auditor_->stop();
   }
@@ -359,7 +361,7 @@ class Server final : public ApiServer, public net::Handler {
   std::vector<std::unique_ptr<AdmissionPlugin>> admission_;
   std::unique_ptr<Strategies> strategies_;
   WriteMetrics writeMetrics_;
-  std::unique_ptr<rt::Executor> writers_;
+  std::unique_ptr<rt::Executor> writers_, waiters_;
   Registry registry_;
   std::unique_ptr<rt::Executor> converters_;
   std::unique_ptr<WatchHub> watches_;
