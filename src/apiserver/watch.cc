@@ -27,6 +27,7 @@ constexpr size_t kBatch = 256;                      // events per turn, so that 
 constexpr size_t kHighWaterBytes = 1024 * 1024;     // a reader with more than this unread has to catch up first
 constexpr size_t kHighWaterEvents = 10000;          // the same for callers in the process
 constexpr size_t kMaxFrames = 4096;                 // shared frames kept
+constexpr auto kFrameLife = std::chrono::seconds(2);  // watches that share frames ask for them within moments
 constexpr auto kBookmarkInterval = std::chrono::seconds(60);
 // Watches without timeoutSeconds end after a random time in [kMinTimeout, 2 * kMinTimeout), as upstream.
 constexpr int64_t kMinTimeoutSeconds = 1800;
@@ -150,6 +151,7 @@ class Hub final : public WatchHub {
     SharedBytes bytes(std::move(text));
     if (frames_.size() >= kMaxFrames) frames_.clear();
     frames_.emplace(key, Frame{bytes, object});
+    armForgetting();
     return bytes;
   }
   // A deleted object carries the revision of its deletion.
@@ -159,6 +161,7 @@ class Hub final : public WatchHub {
     if (deleted_.size() >= kMaxFrames) deleted_.clear();
     api::ObjectPtr made = atRevision(object, revision);
     deleted_.emplace(key, std::make_pair(object, made));
+    armForgetting();
     return made;
   }
 
@@ -167,6 +170,15 @@ class Hub final : public WatchHub {
     SharedBytes bytes;
     api::ObjectPtr object;  // keeps the key's address from being used again
   };
+  // What has been shared would else hold its objects in memory until others need the room.
+  void armForgetting() {
+    if (forgetTimer_) return;
+    forgetTimer_ = loop_->after(kFrameLife, [this] {
+      forgetTimer_ = 0;
+      frames_ = {};
+      deleted_ = {};
+    });
+  }
   void armBookmarks() {
     bookmarkTimer_ = loop_->after(kBookmarkInterval, [this] {
       bookmarkTimer_ = 0;
@@ -182,7 +194,7 @@ class Hub final : public WatchHub {
   std::vector<std::shared_ptr<Session>> sessions_;
   std::unordered_map<FrameKey, Frame, FrameKeyHash> frames_;
   std::map<std::pair<const api::Object*, store::Revision>, std::pair<api::ObjectPtr, api::ObjectPtr>> deleted_;
-  rt::TimerId bookmarkTimer_ = 0;
+  rt::TimerId bookmarkTimer_ = 0, forgetTimer_ = 0;
   std::atomic<size_t> count_ = 0;
   std::atomic<bool> stopped_ = false;
   rt::Thread thread_;  // last: it uses everything above
