@@ -252,7 +252,7 @@ class Crash(unittest.TestCase):
             w.check(there)
         acknowledged = [r for w in writers for r in w.revisions]
         self.assertEqual(len(acknowledged), len(set(acknowledged)), "two writes have one revision")
-        seen = max([*acknowledged, *(r for w in watchers for r in w.events), highest])
+        seen = max([*acknowledged, *(r for w in watchers for r in list(w.events)), highest])
         self.assertGreaterEqual(version(listed), seen, "the store went back")
         # What comes now is newer than all that was ever seen.
         status, fence = server.request("POST", CONFIGMAPS, config_map(f"fence-{turn}", "x"))
@@ -270,7 +270,7 @@ class Crash(unittest.TestCase):
             missed = [r for r in acknowledged if w.covers(r) and r not in w.events]
             if missed:
                 faults.add("a watcher missed the events of", missed[:10])
-        for revision in {r for w in watchers for r in w.events}:
+        for revision in {r for w in watchers for r in list(w.events)}:
             told = {w.events[revision] for w in watchers if revision in w.events}
             if len(told) > 1 or any(w.covers(revision) and revision not in w.events for w in watchers):
                 faults.add(f"watchers disagree about revision {revision}: {told}")
