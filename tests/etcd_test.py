@@ -492,6 +492,8 @@ class FaultsOfThree(Faults):
         self.addCleanup(stranger.stop)
         eventually(lambda: "Cannot read etcd" in stranger.log_text(), 30)
         self.assertFalse(self.is_answering(stranger))
+        stranger.process.terminate()
+        self.assertEqual(stranger.process.wait(10), 1)
 
     def is_answering(self, server):
         try:

@@ -2,6 +2,7 @@
 
 #include "base/strings.h"
 #include "cmd/host.h"
+#include "cmd/instance.h"
 #include "store/engine.h"
 
 namespace skiff::cmd {
@@ -23,6 +24,7 @@ Result<std::unique_ptr<store::Store>> openStoreOf(const ControlPlaneOptions& opt
   store::EtcdOptions etcd = options.etcd;
   etcd.transformer = std::move(transformer);
   etcd.maxWindowEvents = kWindowEvents;
+  etcd.startAbandoned = stopSignalWaits;
   return store::openEtcdStore(std::move(etcd));
 }
 

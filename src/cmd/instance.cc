@@ -102,6 +102,11 @@ void blockStopSignals() {
   signal(SIGPIPE, SIG_IGN);
 }
 
+bool stopSignalWaits() {
+  sigset_t pending;
+  return sigpending(&pending) == 0 && (sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1);
+}
+
 int waitForStopSignal() {
   auto set = stopSignals();
   int taken = 0;

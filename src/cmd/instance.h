@@ -37,5 +37,6 @@ class Detached {
 // Blocks SIGTERM and SIGINT in this and all later threads; wait() takes the first one.
 void blockStopSignals();
 int waitForStopSignal();
+bool stopSignalWaits();  // one has come and was not taken yet
 
 }  // namespace skiff::cmd

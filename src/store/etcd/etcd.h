@@ -1,5 +1,6 @@
 // A store that lies in an etcd v3 cluster, which other API servers may write as well.
 #pragma once
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -16,6 +17,7 @@ struct EtcdOptions {
   std::string prefix = "/registry";
   std::chrono::milliseconds compactionInterval{300'000};  // 0: this server does not compact
   std::chrono::milliseconds startTimeout{60'000};         // for etcd to be there
+  std::function<bool()> startAbandoned;                   // asked meanwhile: nobody wants it any more; may be empty
   // Of the past in memory, as of the embedded engine.
   size_t maxWindowEvents = 200000;
   size_t maxWindowBytes = 256 << 20;

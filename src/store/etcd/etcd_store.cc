@@ -38,7 +38,8 @@ Result<std::unique_ptr<EtcdStore>> EtcdStore::create(EtcdOptions options, std::u
   EtcdStore* self = store.get();
   store->follower_ = TRY(Follower::start(
       {store->api_.get(), &store->prefix_,
-       [self](std::span<const EventPtr> events, Revision) { self->published(events); }},
+       [self](std::span<const EventPtr> events, Revision) { self->published(events); },
+       store->options_.startAbandoned},
       store->options_.startTimeout));
   store->freshness_ = std::make_unique<Freshness>(*store->api_, *store->follower_, store->prefix_);
   store->compactor_ = std::make_unique<Compactor>(*store->api_, store->options_.compactionInterval, [self](int64_t revision) {

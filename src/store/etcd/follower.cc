@@ -61,7 +61,8 @@ Result<Follower::State> Follower::load(SteadyTime deadline) {
         request.limit /= 2;
         continue;
       }
-      if (stopping_ || Clock::real().steadyNow() >= deadline) return std::move(page).error();
+      bool abandoned = !keys_ && parts_.startAbandoned && parts_.startAbandoned();
+      if (stopping_ || abandoned || Clock::real().steadyNow() >= deadline) return std::move(page).error();
       if (page.failedWith(Reason::Expired)) {  // compacted while we were reading
         request.key = parts_.prefix->outside();
         request.revision = 0;

@@ -8,6 +8,7 @@
 // whose word cannot be trusted is given something to tell instead: a key that nobody reads is written.
 #pragma once
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
 
@@ -27,6 +28,7 @@ class Follower {
     const KeyPrefix* prefix = nullptr;
     // After each publication, on the follower's thread.
     UniqueFunction<void(std::span<const EventPtr>, Revision)> published;
+    std::function<bool()> startAbandoned;  // may be empty
   };
   // Blocks until everything is read once; tries until `timeout` is over.
   static Result<std::unique_ptr<Follower>> start(Parts parts, milliseconds timeout);
