@@ -16,6 +16,7 @@ names=("$@")
 python3 fuzz/seeds.py $out/seeds || exit 1
 mkdir -p $out/findings $out/logs
 
+interrupted=72  # libFuzzer's exit code then
 # Until the process has used its CPU time, or has ended.
 interrupt_after() {
   local ticks
@@ -29,10 +30,11 @@ run() {
   local name=$1 log=$out/logs/$1.log dict=() result=ok
   mkdir -p $out/corpus/$name $out/seeds/$name
   [ -f fuzz/dict/$name.dict ] && dict=(-dict=fuzz/dict/$name.dict)
-  nice -n 10 $out/fuzz/fuzz_$name $out/corpus/$name $out/seeds/$name "${dict[@]}" -interrupted_exitcode=0 -max_len=${MAX_LEN:-4096} \
+  nice -n 10 $out/fuzz/fuzz_$name $out/corpus/$name $out/seeds/$name "${dict[@]}" -max_len=${MAX_LEN:-4096} \
     -timeout=${TIMEOUT:-5} -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix=$out/findings/$name- >$log 2>&1 &
   interrupt_after $! || true
-  wait $! || result=FOUND
+  wait $!
+  case $? in 0 | $interrupted) ;; *) result=FOUND ;; esac
   printf '%-11s %10s execs  %6s edges  %6s inputs  %s\n' "$name" "$(sed -n 's/^stat::number_of_executed_units: *//p' $log)" \
     "$(grep -o ' cov: [0-9]*' $log | tail -1 | tr -dc 0-9)" "$(ls $out/corpus/$name | wc -l)" "$result"
   [ $result = ok ] && return
