@@ -62,10 +62,11 @@ class Session {
     if (how >= 'a' && how <= 'd') {
       FieldManager::ApplyRequest request{how <= 'b' ? "one" : "two", (how - 'a') % 2 == 1, now_};
       if (!take(endpoint_.manager.apply(current(), *config, request, arena_))) return;
-      // An empty map that was emptied by this apply is there only after the next one, as upstream.
-      std::string before = substance(live_);
+      // An empty map that was emptied by this apply is there only after the next one, which takes it from others: as upstream.
+      std::string before = substance(live_), whole = codec::toJson(withoutOwners(live_)), owners = ownersOf(live_);
       MUST(take(endpoint_.manager.apply(current(), *config, request, arena_)));
       unchanged(before, substance(live_));
+      if (codec::toJson(withoutOwners(live_)) == whole) unchanged(owners, ownersOf(live_));
       before = codec::toJson(live_);
       MUST(take(endpoint_.manager.apply(current(), *config, request, arena_)));
       unchanged(before, codec::toJson(live_));
@@ -88,11 +89,17 @@ class Session {
     MUST(!"the same apply changed the object");
   }
 
-  static std::string substance(const Value& object) {
-    Arena arena;
-    Value copy = object.clone(arena);
+  Value withoutOwners(const Value& object) {
+    Value copy = object.clone(arena_);
+    if (Value* metadata = copy.find("metadata")) metadata->erase("managedFields");
+    return copy;
+  }
+  static std::string ownersOf(const Value& object) { return codec::toJson(object["metadata"]["managedFields"]); }
+
+  std::string substance(const Value& object) {
+    Value copy = withoutOwners(object);
     dropEmpty(copy);
-    return codec::toJson(copy) + codec::toJson(object["metadata"]["managedFields"]);
+    return codec::toJson(copy);
   }
   static void dropEmpty(Value& value) {
     for (Value& item : value.items()) dropEmpty(item);
