@@ -225,8 +225,9 @@ int64_t Quantity::milliValue() const { return saturate(roundedAway(number_, 1'00
 
 Quantity Quantity::roundedUpToMilli() const {
   Quantity out = *this;
+  if (saturated()) return out;
   Int milli = roundedAway(number_, 1'000'000);
-  if (!saturated()) out.number_ = milli * 1'000'000;
+  if (__builtin_mul_overflow(milli, Int(1'000'000), &out.number_)) out.number_ = number_ < 0 ? -kMax : kMax;
   return out;
 }
 

@@ -69,5 +69,7 @@ TEST_CASE("arithmetic is exact and readings round away from zero") {
   CHECK(q("1Gi") > q("1G"));
   CHECK(q("1000m") == q("1"));
   CHECK(q("1500u").roundedUpToMilli().str() == "2m");
+  // Nothing greater than this can be held: it may not overflow on its way up.
+  CHECK(q("170141183460469231731687303715884102863n").roundedUpToMilli().saturated());
   CHECK(Quantity::ofMilli(250).str() == "250m");
 }
