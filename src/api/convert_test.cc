@@ -148,6 +148,17 @@ TEST_CASE("objects go to protobuf and back unchanged") {
   }
 }
 
+TEST_CASE("of a schema and a list of schemas on the wire the list counts") {
+  codec::Arena arena;
+  const TypeInfo& type = *findType("apiextensions/v1", "JSONSchemaProps");
+  using namespace std::string_view_literals;
+  for (std::string_view items : {"\xC2\x01\x04\x0A\x00\x12\x00"sv, "\xC2\x01\x04\x12\x00\x0A\x00"sv}) {
+    auto schema = decodeProtobuf(items, type, arena);
+    REQUIRE(schema.ok());
+    CHECK(codec::toJson(*schema) == R"({"items":[{}]})");
+  }
+}
+
 TEST_CASE("hostile protobuf is refused") {
   codec::Arena arena;
   const TypeInfo& pod = *findType("core/v1", "Pod");

@@ -410,6 +410,7 @@ class Reader {
     return decodeProtobuf(envelope.raw, *type, arena_);
   }
 
+  // Of a bool and a schema the schema counts, of a schema and a list the list: as upstream's JSON of the two.
   Result<Value> schemaOr(std::string_view bytes, const FieldInfo& info, int depth) {
     const TypeInfo& schema = *info.type;
     WireReader reader(bytes);
@@ -421,11 +422,12 @@ class Reader {
       } else if (reader.type() != WireType::Bytes) {
         return malformed(schema);
       } else if (reader.field() == (isBool ? 2u : 1u)) {
-        out = TRY(message(reader.bytes(), schema, depth + 1));
-      } else if (reader.field() == 2 && info.kind == FieldKind::JsonSchemaOrStringArray) {
-        out.push(arena_, Value::text(arena_, reader.bytes()));
+        Value one = TRY(message(reader.bytes(), schema, depth + 1));
+        if (!out.isList()) out = one;
       } else if (reader.field() == 2) {
-        Value item = TRY(message(reader.bytes(), schema, depth + 1));
+        bool text = info.kind == FieldKind::JsonSchemaOrStringArray;
+        Value item = text ? Value::text(arena_, reader.bytes()) : TRY(message(reader.bytes(), schema, depth + 1));
+        if (!out.isList()) out = Value::list();
         out.push(arena_, item);
       }
     }
