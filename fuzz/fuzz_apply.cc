@@ -1,6 +1,8 @@
 // Server-side apply as a run of requests by a few managers: owners stay readable, and what was just said changes nothing
 // when it is said again.
 //   schema, then lines: how ('a'..'d' one of two managers, forced or not; others update), object
+#include <algorithm>
+
 #include "api/apply.h"
 #include "api/convert.h"
 #include "base/result.h"
@@ -50,13 +52,23 @@ Endpoint endpointOf(uint8_t choice) {
   return {type, FieldManager({.type = type, .apiVersion = "x/v1", .kind = "K"})};
 }
 
+// An item whose key is null is not the one with an empty key that it becomes: each apply adds one more, until validation
+// refuses the object.
+bool hasNullInItems(const Value& value) {
+  auto isNull = [](const codec::Member& member) { return member.value.isNull(); };
+  auto below = [](const codec::Member& member) { return hasNullInItems(member.value); };
+  for (const Value& item : value.items())
+    if (std::ranges::any_of(item.members(), isNull) || hasNullInItems(item)) return true;
+  return std::ranges::any_of(value.members(), below);
+}
+
 class Session {
  public:
   explicit Session(uint8_t choice) : endpoint_(endpointOf(choice)) {}
 
   void step(uint8_t how, std::string_view text) {
     auto config = codec::parseJson(text, arena_, {.maxDepth = 100});
-    if (!config.ok() || !config->isMap()) return;
+    if (!config.ok() || !config->isMap() || hasNullInItems(*config)) return;
     config->set(arena_, "apiVersion", Value::string("x/v1"));
     config->set(arena_, "kind", Value::string("K"));
     if (how >= 'a' && how <= 'd') {
