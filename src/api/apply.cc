@@ -89,7 +89,10 @@ Status FieldManager::checkConfig(const Value& config) const {
   std::string_view apiVersion = config["apiVersion"].asString(), kind = config["kind"].asString();
   if (apiVersion != options_.apiVersion || kind != options_.kind)
     return badRequest(concat("invalid object type: ", apiVersion.empty() ? "/, Kind=" : gvkText(apiVersion, kind)));
-  if (!config["metadata"]["managedFields"].isNull()) return badRequest("metadata.managedFields must be nil");
+  const Value& metadata = config["metadata"];
+  // With a schema its own words say so.
+  if (!options_.type && !metadata.isNull() && !metadata.isMap()) return badRequest("metadata is not an object");
+  if (!metadata["managedFields"].isNull()) return badRequest("metadata.managedFields must be nil");
   return okStatus();
 }
 

@@ -323,6 +323,15 @@ TEST_CASE("the config must be of the endpoint's kind and bring no owners") {
         "metadata.managedFields must be nil");
 }
 
+TEST_CASE("metadata that is no object is refused, with a schema or without") {
+  for (const TypeInfo* type : {findType("core/v1", "ConfigMap"), static_cast<const TypeInfo*>(nullptr)}) {
+    Arena arena;
+    FieldManager manager({.type = type, .apiVersion = "v1", .kind = "ConfigMap"});
+    auto config = codec::parseJson(R"({"apiVersion":"v1","kind":"ConfigMap","metadata":"b"})", arena);
+    CHECK(manager.apply(nullptr, *config, {"m", false, kNow}, arena).failedWith(Reason::BadRequest));
+  }
+}
+
 TEST_CASE("managers of other versions see the object in their own version") {
   // v0 calls replicas count; vOld is gone.
   static const FieldInfo oldSpecFields[] = {{.json = "count", .kind = FieldKind::Int64, .cardinality = Cardinality::Optional}};
