@@ -13,9 +13,11 @@ constexpr size_t kExpireAtOnce = 1000;        // deletes that share one sync
 constexpr milliseconds kExpireRetry{10'000};  // after a disk failure
 constexpr int kMarksPerAge = 10;
 
-ExpiryQueue expiriesOf(const std::vector<RecordPtr>& records) {
+ExpiryQueue expiriesOf(const Past& past) {
   ExpiryQueue queue;
-  for (const RecordPtr& record : records) queue.add(*record);
+  for (const RecordPtr& record : past.base.records) queue.add(*record);
+  for (const EventPtr& event : past.events)
+    if (event->type == Event::Type::Put) queue.add(*event->record);
   return queue;
 }
 
@@ -60,10 +62,9 @@ Result<std::unique_ptr<Engine>> Engine::create(EngineOptions options, std::uniqu
 Engine::Engine(EngineOptions options, std::unique_ptr<Disk> disk, std::unique_ptr<HistoryLog> history, DirectoryLock lock,
                Past past)
     : options_(std::move(options)), lock_(std::move(lock)), disk_(std::move(disk)), history_(std::move(history)),
-      lastMarked_(past.base.revision), keys_(std::move(past.base.records), past.base.revision),
+      expiries_(expiriesOf(past)), lastMarked_(past.base.revision), keys_(std::move(past.base.records), past.base.revision),
       diskBytes_(disk_ ? disk_->bytes() : 0) {
   if (!past.events.empty()) keys_.publish(past.events, past.newest);
-  expiries_ = expiriesOf(keys_.all());
   housekeeper_.start();
 }
 

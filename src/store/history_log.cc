@@ -4,18 +4,18 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <optional>
 #include <unordered_map>
 
 #include "base/log.h"
+#include "base/read_file.h"
 #include "base/strings.h"
 #include "store/crc32c.h"
+#include "store/file_error.h"
 #include "store/record_format.h"
 #include "store/sealed_disk.h"
+#include "store/stored_bytes.h"
 
 namespace skiff::store {
 namespace {
@@ -23,7 +23,8 @@ namespace {
 constexpr std::string_view kMagic = "SKHIST01";
 constexpr std::string_view kFilePrefix = "history-";
 constexpr size_t kRevisionDigits = 20;
-constexpr size_t kBatchHeader = 2 * sizeof(uint32_t);
+constexpr size_t kBatchHeader = 2 * sizeof(uint32_t);                          // size, checksum
+constexpr size_t kEventHeader = sizeof(Revision) + sizeof(uint8_t) + sizeof(uint32_t);  // revision, kind, size
 
 enum class Kind : uint8_t { Created, Changed, Removed };
 
@@ -35,49 +36,38 @@ struct Change {
   RecordPtr replaced;  // null: created
 };
 
-template <class N>
-void put(std::string& out, N number) {
-  out.append(reinterpret_cast<const char*>(&number), sizeof number);
-}
-template <class N>
-std::optional<N> cut(std::string_view& in) {
-  N number;
-  if (in.size() < sizeof number) return std::nullopt;
-  std::memcpy(&number, in.data(), sizeof number);
-  in.remove_prefix(sizeof number);
-  return number;
-}
-
 Kind kindOf(const Event& event) {
   if (event.type == Event::Type::Delete) return Kind::Removed;
   return event.previous ? Kind::Changed : Kind::Created;
 }
 
+// Room for so many bytes at the end.
+char* grow(std::string& out, size_t size) {
+  out.resize(out.size() + size);
+  return out.data() + out.size() - size;
+}
+
 Status putEvent(std::string& out, const Event& event, Transformer* transformer) {
   Kind kind = kindOf(event);
-  put(out, event.revision);
-  put(out, static_cast<uint8_t>(kind));
-  if (kind == Kind::Created) {
-    put(out, static_cast<uint32_t>(event.record->key().size()));
-    out += event.record->key();
-    return okStatus();
-  }
-  RecordPtr replaced = transformer ? TRY(sealed(*transformer, event.previous)) : event.previous;
-  size_t size = encodedSize(*replaced, KeyPlace::Inside), at = out.size() + sizeof(uint32_t);
-  put(out, static_cast<uint32_t>(size));
-  out.resize(at + size);
-  encodeRecord(*replaced, KeyPlace::Inside, out.data() + at);
+  RecordPtr replaced = event.previous;
+  if (replaced && transformer) replaced = TRY(sealed(*transformer, replaced));
+  size_t size = replaced ? encodedSize(*replaced, KeyPlace::Inside) : event.record->key().size();
+  char* at = put(grow(out, kEventHeader + size), event.revision);
+  at = put(at, static_cast<uint8_t>(kind));
+  at = put(at, static_cast<uint32_t>(size));
+  if (replaced) encodeRecord(*replaced, KeyPlace::Inside, at);
+  else put(at, event.record->key());
   return okStatus();
 }
 
 std::optional<Change> cutChange(std::string_view& in, Transformer* transformer) {
-  auto revision = cut<Revision>(in);
-  auto kind = cut<uint8_t>(in);
-  auto size = cut<uint32_t>(in);
-  if (!revision || !kind || !size || *kind > static_cast<uint8_t>(Kind::Removed) || *size > in.size()) return std::nullopt;
-  Change change{*revision, static_cast<Kind>(*kind), {}, nullptr};
-  std::string_view body = in.substr(0, *size);
-  in.remove_prefix(*size);
+  if (in.size() < kEventHeader) return std::nullopt;
+  auto revision = cutNumber<Revision>(in);
+  auto kind = cutNumber<uint8_t>(in);
+  auto size = cutNumber<uint32_t>(in);
+  if (kind > static_cast<uint8_t>(Kind::Removed) || size > in.size()) return std::nullopt;
+  Change change{revision, static_cast<Kind>(kind), {}, nullptr};
+  std::string_view body = cutBytes(in, size);
   if (change.kind == Kind::Created) {
     change.key = body;
     return change;
@@ -100,13 +90,13 @@ size_t readSegment(std::string_view bytes, Revision limit, Transformer* transfor
   if (!bytes.starts_with(kMagic)) return 0;
   size_t sound = kMagic.size();
   for (std::string_view in = bytes.substr(sound); !in.empty();) {
-    auto size = cut<uint32_t>(in), checksum = cut<uint32_t>(in);
-    if (!size || !checksum || *size > in.size()) break;
-    std::string_view body = in.substr(0, *size);
-    in.remove_prefix(*size);
-    if (crc32c(body) != *checksum) break;
-    auto revision = cut<Revision>(body);
-    if (!revision || *revision <= reading.newest || *revision > limit) break;
+    if (in.size() < kBatchHeader) break;
+    auto size = cutNumber<uint32_t>(in), checksum = cutNumber<uint32_t>(in);
+    if (size > in.size() || size < sizeof(Revision)) break;
+    std::string_view body = cutBytes(in, size);
+    if (crc32c(body) != checksum) break;
+    auto revision = cutNumber<Revision>(body);
+    if (revision <= reading.newest || revision > limit) break;
     std::vector<Change> changes;
     while (!body.empty()) {
       auto change = cutChange(body, transformer);
@@ -114,15 +104,10 @@ size_t readSegment(std::string_view bytes, Revision limit, Transformer* transfor
       changes.push_back(std::move(*change));
     }
     std::ranges::move(changes, std::back_inserter(reading.changes));
-    reading.newest = *revision;
-    sound += kBatchHeader + *size;
+    reading.newest = revision;
+    sound += kBatchHeader + size;
   }
   return sound;
-}
-
-std::string contentOf(const std::string& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
 }
 
 // Walks back from the state. Nothing when the changes cannot have led to it.
@@ -154,10 +139,6 @@ std::optional<Past> undo(const DiskState& state, const Reading& reading) {
   return past;
 }
 
-Error fileError(std::string_view what, const std::string& file) {
-  return {Reason::ServiceUnavailable, concat(what, " ", file, ": ", std::strerror(errno))};
-}
-
 }  // namespace
 
 HistoryLog::~HistoryLog() { closeSegment(); }
@@ -180,7 +161,7 @@ Past HistoryLog::load(DiskState state) {
   Reading reading;
   for (const auto& [start, file] : files_) {
     if (start != reading.newest) reading = {.start = start, .newest = start, .changes = {}};
-    size_t sound = readSegment(contentOf(file), state.revision, transformer_.get(), reading);
+    size_t sound = readSegment(readFile(file).valueOr({}), state.revision, transformer_.get(), reading);
     // What lies behind never came to be; the next segment begins where this one ends.
     if (::truncate(file.c_str(), static_cast<off_t>(sound)) != 0) reading = {};
   }
@@ -209,13 +190,11 @@ Status HistoryLog::write(std::span<const EventPtr> events, Revision revision) {
   if (size_ > kSegmentBytes) closeSegment();
   if (fd_ < 0) TRY(openSegment());
   before_.size = size_;
-  buffer_.assign(kBatchHeader, '\0');
-  put(buffer_, revision);
+  buffer_.clear();
+  put(grow(buffer_, kBatchHeader + sizeof revision) + kBatchHeader, revision);
   for (const EventPtr& event : events) TRY(putEvent(buffer_, *event, transformer_.get()));
   std::string_view body = std::string_view(buffer_).substr(kBatchHeader);
-  uint32_t header[] = {static_cast<uint32_t>(body.size()), crc32c(body)};
-  static_assert(sizeof header == kBatchHeader);
-  std::memcpy(buffer_.data(), header, sizeof header);
+  put(put(buffer_.data(), static_cast<uint32_t>(body.size())), crc32c(body));
   if (::pwrite(fd_, buffer_.data(), buffer_.size(), static_cast<off_t>(size_)) != static_cast<ssize_t>(buffer_.size())) {
     return fileError("write", files_.rbegin()->second);
   }

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <fstream>
 
+#include "base/read_file.h"
 #include "store/test_util.h"
 
 namespace skiff::store {
@@ -17,10 +18,7 @@ std::vector<std::string> segments(const std::string& directory) {
   return files;
 }
 
-std::string contentOf(const std::string& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
+std::string contentOf(const std::string& file) { return *readFile(file); }
 
 void append(const std::string& file, std::string_view bytes) {
   std::ofstream(file, std::ios::binary | std::ios::app) << bytes;

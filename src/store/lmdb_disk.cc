@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/strings.h"
+#include "store/file_error.h"
 #include "store/record_format.h"
 
 namespace skiff::store {
@@ -150,10 +151,10 @@ Result<DirectoryLock> DirectoryLock::acquire(const std::string& directory) {
   std::string file = directory + "/LOCK";
   DirectoryLock lock;
   lock.fd_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (lock.fd_ < 0) return Error(Reason::ServiceUnavailable, concat("store: open ", file, ": ", std::strerror(errno)));
+  if (lock.fd_ < 0) return fileError("open", file);
   if (::flock(lock.fd_, LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) {
-      return Error(Reason::ServiceUnavailable, concat("store: lock ", file, ": ", std::strerror(errno)));
+      return fileError("lock", file);
     }
     char pid[32] = {};
     ssize_t size = ::pread(lock.fd_, pid, sizeof pid - 1, 0);

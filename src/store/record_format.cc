@@ -1,36 +1,15 @@
 #include "store/record_format.h"
 
-#include <bit>
-
 #include "store/crc32c.h"
+#include "store/stored_bytes.h"
 
 namespace skiff::store {
 namespace {
-
-static_assert(std::endian::native == std::endian::little, "stored integers are little endian");
 
 constexpr uint8_t kFormat = 1;
 constexpr uint8_t kKeyInside = 1;
 constexpr size_t kHeader = 2 + 3 * sizeof(int64_t);
 constexpr size_t kChecksum = sizeof(uint32_t);
-
-template <class N>
-  requires std::is_integral_v<N>
-char* put(char* out, N number) {
-  std::memcpy(out, &number, sizeof number);
-  return out + sizeof number;
-}
-char* put(char* out, std::string_view bytes) {
-  if (!bytes.empty()) std::memcpy(out, bytes.data(), bytes.size());
-  return out + bytes.size();
-}
-template <class N>
-N cutNumber(std::string_view& in) {
-  N number;
-  std::memcpy(&number, in.data(), sizeof number);
-  in.remove_prefix(sizeof number);
-  return number;
-}
 
 // One allocation for count and bytes: there are many records.
 SharedBytes copyOf(std::string_view bytes) {
@@ -81,8 +60,7 @@ Result<RecordPtr> decodeRecord(std::string_view key, std::string_view stored) {
     if (rest.size() < sizeof(uint32_t)) return internalError("record is cut short");
     auto size = cutNumber<uint32_t>(rest);
     if (size == 0 || size > rest.size()) return internalError("record is cut short");
-    key = rest.substr(0, size);
-    rest.remove_prefix(size);
+    key = cutBytes(rest, size);
   }
   if (checksum != crc32c(body, crc32c(key))) return internalError("record fails its checksum");
   if (created < 1 || modified < created) return internalError("record has impossible revisions");

@@ -1,6 +1,5 @@
 // Values that are sealed on their way to a medium, on a disk and in an etcd alike.
-#include <fstream>
-
+#include "base/read_file.h"
 #include "store/etcd/etcd_store.h"
 #include "store/etcd/fake_etcd.h"
 #include "store/etcd/sealed_api.h"
@@ -79,8 +78,7 @@ TEST_CASE("history on disk is sealed too") {
     put(*store, "/registry/a", "other");
   }
   for (const auto& entry : std::filesystem::directory_iterator(options.directory)) {
-    std::ifstream in(entry.path(), std::ios::binary);
-    CHECK(std::string(std::istreambuf_iterator<char>(in), {}).find("secret") == std::string::npos);
+    CHECK(readFile(entry.path())->find("secret") == std::string::npos);
   }
   auto store = mustOpen(options);
   auto watcher = store->watch("/registry/", 1);

@@ -3,11 +3,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <filesystem>
 
 #include "base/strings.h"
 #include "store/engine.h"
+#include "store/file_error.h"
 #include "store/lmdb_disk.h"
 #include "store/record_format.h"
 
@@ -15,10 +15,6 @@ namespace skiff::store {
 namespace {
 
 constexpr size_t kMaxFaults = 1000;  // listed; a ruined store need not fill the terminal
-
-Error fileError(std::string_view what, const std::string& file) {
-  return {Reason::ServiceUnavailable, concat("store: ", what, " ", file, ": ", std::strerror(errno))};
-}
 
 // A directory may have a server on it; a file is a snapshot that nobody writes.
 LmdbEnv::Options readOptions(const std::string& path) {
