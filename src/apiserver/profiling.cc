@@ -1,9 +1,8 @@
 #include "apiserver/profiling.h"
 
-#include <fstream>
-
 #include "apiserver/pprof.h"
 #include "base/log.h"
+#include "base/read_file.h"
 #include "base/strings.h"
 
 namespace skiff::apiserver {
@@ -31,8 +30,7 @@ void serveIndex(Exchange& exchange) {
 }
 
 void serveCommandLine(Exchange& exchange) {
-  std::ifstream in("/proc/self/cmdline", std::ios::binary);
-  std::string text((std::istreambuf_iterator<char>(in)), {});
+  std::string text = readFile("/proc/self/cmdline").valueOr({});
   while (text.ends_with('\0')) text.pop_back();
   exchange.respond(plain(exchange, 200, std::move(text)));
 }

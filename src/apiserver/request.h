@@ -68,6 +68,11 @@ class Authorizer {
 };
 
 enum class Operation { Create, Update, Delete, Connect };
+// "CREATE" ..., as rules, reviews and metrics spell them.
+inline std::string_view operationName(Operation operation) {
+  constexpr std::string_view kNames[] = {"CREATE", "UPDATE", "DELETE", "CONNECT"};
+  return kNames[size_t(operation)];
+}
 
 // One request as admission plug-ins and strategies see it. Objects are conformed and defaulted value trees; `object` may
 // be edited by mutating plug-ins with `arena`.

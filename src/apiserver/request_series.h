@@ -52,7 +52,6 @@ class Series {
     std::atomic<uint64_t> count = 0;
   };
   const std::array<Code, 16>& codes() const { return codes_; }
-  std::string_view verb() const { return verb_; }
   bool dryRun() const { return dryRun_; }
 
   AtomicHistogram<kDurationBounds.size()> durations;

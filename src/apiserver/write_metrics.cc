@@ -5,9 +5,6 @@
 #include "base/strings.h"
 
 namespace skiff::apiserver {
-namespace {
-constexpr std::string_view kEvent = "event";
-}
 
 bool WriteMetrics::callsOut(std::string_view plugin) { return std::ranges::find(kPlugins, plugin) != kPlugins.end(); }
 
@@ -25,14 +22,13 @@ void WriteMetrics::committed(std::string_view operation, const api::ResourceInfo
 }
 
 void WriteMetrics::event(const api::ResourceInfo& resource) {
-  commits_.of({.group = resource.group, .resource = resource.plural, .verb = kEvent}).watchEvent(0);
+  events_.of({.group = resource.group, .resource = resource.plural}).watchEvent(0);
 }
 
 void WriteMetrics::writeFamily(MetricsText& text, std::string_view name, const Family& family) {
-  constexpr std::string_view kOperations[] = {"CREATE", "UPDATE", "DELETE", "CONNECT"};
   for (size_t i = 0; i < family.of.size(); ++i) {
     if (family.of[i].count() == 0) continue;
-    std::string labels = concat("operation=\"", kOperations[i / 4], "\",rejected=\"", i % 2 ? "true" : "false", "\",type=\"",
+    std::string labels = concat("operation=\"", operationName(Operation(i / 4)), "\",rejected=\"", i % 2 ? "true" : "false", "\",type=\"",
                                 i / 2 % 2 ? "validate" : "admit", "\"");
     if (!name.empty()) labels = concat(metricLabel("name", name), ",", labels);
     family.of[i].write(text, labels, kBounds, kNanos);
@@ -47,18 +43,14 @@ void WriteMetrics::write(std::string& out) const {
               "Time of the admission plug-ins that may call out, by name.");
   for (size_t i = 0; i < kPlugins.size(); ++i) writeFamily(text, kPlugins[i], plugins_[i]);
   text.family("etcd_request_duration_seconds", "histogram", "Time until a write to the store is durable.");
-  std::vector<const Series*> all = commits_.all();
-  auto each = [&](bool ofEvents, auto visit) {
-    for (const Series* series : all)
-      if ((series->verb() == kEvent) == ofEvents) visit(*series);
-  };
-  each(false, [&](const Series& series) { series.durations.write(text, series.commitLabels(), kDurationBounds, kNanos); });
+  std::vector<const Series*> commits = commits_.all(), events = events_.all();
+  for (const Series* series : commits) series->durations.write(text, series->commitLabels(), kDurationBounds, kNanos);
   text.family("etcd_requests_total", "counter", "Writes to the store, by operation.");
-  each(false, [&](const Series& series) { text.sample(series.commitLabels(), double(series.durations.count())); });
+  for (const Series* series : commits) text.sample(series->commitLabels(), double(series->durations.count()));
   // Watches are served from the store's own events: both families count the same.
   for (std::string_view family : {"apiserver_storage_events_received_total", "apiserver_watch_cache_events_received_total"}) {
     text.family(family, "counter", "Events of the store, by resource.");
-    each(true, [&](const Series& series) { text.sample(series.storageLabels(), double(series.events.load())); });
+    for (const Series* series : events) text.sample(series->storageLabels(), double(series->events.load()));
   }
 }
 

@@ -39,7 +39,8 @@ class WriteMetrics {
 
   Family steps_;
   std::array<Family, kPlugins.size()> plugins_;
-  SeriesTable commits_;  // the operation stands as the verb; events have one of their own
+  SeriesTable commits_;  // the operation stands as the verb
+  SeriesTable events_;
 };
 
 }  // namespace skiff::apiserver

@@ -30,16 +30,6 @@ bool contains(const std::vector<std::string>& list, std::string_view text) {
   return std::ranges::any_of(list, [&](const std::string& item) { return item == "*" || item == text; });
 }
 
-std::string_view operationName(Operation operation) {
-  switch (operation) {
-    case Operation::Create: return "CREATE";
-    case Operation::Update: return "UPDATE";
-    case Operation::Delete: return "DELETE";
-    case Operation::Connect: return "CONNECT";
-  }
-  return "";
-}
-
 // "pods", "pods/status", "*/scale", "pods/*", "*/*".
 bool matchesResource(std::string_view pattern, std::string_view plural, std::string_view subresource) {
   auto parts = cut(pattern, "/");

@@ -41,22 +41,19 @@ Value userValue(const UserInfo& user, Arena& arena) {
   return out;
 }
 
-struct OperationNames {
-  std::string_view operation, optionsKind;
-};
-OperationNames namesOf(Operation operation) {
+std::string_view optionsKindOf(Operation operation) {
   switch (operation) {
-    case Operation::Create: return {"CREATE", "CreateOptions"};
-    case Operation::Update: return {"UPDATE", "UpdateOptions"};
-    case Operation::Delete: return {"DELETE", "DeleteOptions"};
-    case Operation::Connect: return {"CONNECT", ""};
+    case Operation::Create: return "CreateOptions";
+    case Operation::Update: return "UpdateOptions";
+    case Operation::Delete: return "DeleteOptions";
+    case Operation::Connect: return "";
   }
   return {};
 }
 
 Value optionsValue(const AdmissionRequest& request, Arena& arena) {
   if (request.options) return *request.options;
-  std::string_view kind = namesOf(request.operation).optionsKind;
+  std::string_view kind = optionsKindOf(request.operation);
   if (kind.empty()) return {};
   Value out = Value::map();
   out.set(arena, "kind", Value::string(kind));
@@ -83,7 +80,7 @@ Value requestAttributes(const AdmissionRequest& request, const MatchedResource& 
   text("requestSubResource", request.subresource);
   text("name", name);
   text("namespace", request.ns);
-  text("operation", namesOf(request.operation).operation);
+  text("operation", operationName(request.operation));
   out.set(arena, "userInfo", request.user ? userValue(*request.user, arena) : Value::map());
   out.set(arena, "dryRun", Value::boolean(request.dryRun));
   out.set(arena, "options", optionsValue(request, arena));

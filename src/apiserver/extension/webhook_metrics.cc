@@ -11,11 +11,6 @@ namespace {
 // Codes beyond it are told as it.
 constexpr int kMaxCode = 600;
 
-std::string_view operationName(Operation operation) {
-  constexpr std::string_view kNames[] = {"CREATE", "UPDATE", "DELETE", "CONNECT"};
-  return kNames[size_t(operation)];
-}
-
 }  // namespace
 
 void WebhookMetrics::count(Counts& counts, std::string labels) {
