@@ -83,8 +83,9 @@ class Session {
       MUST(take(endpoint_.manager.apply(current(), *config, request, arena_)));
       unchanged(before, codec::toJson(live_));
     } else if (normalized(*config)) {
-      // As the API server: what a request does not say of its owners is as it was.
+      // As the API server: metadata is a map there, and what a request does not say of its owners is as it was.
       Value proposed = *config;
+      if (proposed.has("metadata") && !proposed["metadata"].isMap()) return;
       if (live_.isMap() && live_["metadata"].has("managedFields"))
         proposed.child(arena_, "metadata").set(arena_, "managedFields", live_["metadata"]["managedFields"]);
       Value owners = endpoint_.manager.update(current(), proposed, "three", now_, arena_);
