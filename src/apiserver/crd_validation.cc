@@ -71,7 +71,7 @@ void validateVersions(const Field& spec, FieldErrors& errors) {
       return;
     }
     // The schema of a single version is reported as that of all.
-    std::string path = versions.size() == 1 ? "spec.validation.openAPIV3Schema" : schema.path;
+    FieldPath path = versions.size() == 1 ? FieldPath().name("spec.validation.openAPIV3Schema") : schema.path;
     validateTypesGiven({schema.value, path}, errors);
     if (schema["type"].text().empty()) errors.required(concat(path, ".type"), "must not be empty at the root");
     validateTypesKnown({schema.value, path}, errors);

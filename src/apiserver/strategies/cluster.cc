@@ -69,7 +69,7 @@ class NodeStrategy final : public Strategy {
   void validateCreate(StrategyContext& context, FieldErrors& errors) override {
     Field spec = rootField(context.object())["spec"];
     // Upstream reports taints below metadata.
-    Field taints{spec["taints"].value, "metadata.taints"};
+    Field taints{spec["taints"].value, FieldPath().name("metadata.taints")};
     each(taints, [&](const Field& taint) {
       addFaults(errors, taint["key"], formats::qualifiedName(taint["key"].text()));
       if (!taint["value"].text().empty()) {

@@ -49,19 +49,18 @@ class Checker {
   void message(const api::TypeInfo& type, const Field& object, const Value* old, bool root) {
     for (const FieldInfo& info : type.fields) {
       if (root && (info.json == "metadata" || info.json == "status")) continue;
-      const Value& value = (*object.value)[info.json];
-      bool descend = info.kind == FieldKind::Message && info.type != nullptr && !value.isNull();
-      if (info.rules.empty() && info.enumInfo == nullptr && !descend) continue;
+      bool isMessage = info.kind == FieldKind::Message && info.type != nullptr;
+      if (info.rules.empty() && info.enumInfo == nullptr && !isMessage) continue;
       Field field = object[info.json];
       const Value* before = old != nullptr ? &(*old)[info.json] : nullptr;
       for (std::string_view rule : info.rules) apply(info, rule, field, before);
       if (info.enumInfo != nullptr && info.enumInfo->closed) checkEnum(info, field);
-      if (descend) below(info, field, before);
+      if (isMessage && field.has()) below(info, field, before);
     }
   }
 
  private:
-  bool fresh(const Field& field) { return known_.insert(field.path).second; }
+  bool fresh(const Field& field) { return known_.insert(field.path.text()).second; }
 
   // Upstream's own checks stand at paths of their own now and then (a node's taints): the value tells them again.
   bool toldUnsupported(std::string_view value) const {
@@ -99,7 +98,7 @@ class Checker {
       errors_.notSupported(item.path, shown(*item.value), supported);
     };
     if (info.cardinality == Cardinality::List) {
-      if (!known_.contains(field.path)) each(field, check);
+      if (!known_.contains(field.path.text())) each(field, check);
     } else if (info.cardinality != Cardinality::Map) {
       check(field);
     }

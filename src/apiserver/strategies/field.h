@@ -1,9 +1,9 @@
-// A value and the place where it stands, for validators: paths are written as upstream's field.Path writes them.
+// A value and the place where it stands, for validators.
 #pragma once
 #include <string>
 #include <string_view>
 
-#include "base/strings.h"
+#include "apiserver/strategies/field_path.h"
 #include "codec/value.h"
 
 namespace skiff::apiserver {
@@ -11,13 +11,16 @@ namespace skiff::apiserver {
 // A cursor into a tree. Reads are lenient: an absent field has the neutral value. The tree must outlive it.
 struct Field {
   const codec::Value* value = nullptr;
-  std::string path;
+  FieldPath path;
 
-  Field operator[](std::string_view name) const {
-    return {&(*value)[name], path.empty() ? std::string(name) : concat(path, ".", name)};
-  }
-  Field at(size_t index) const { return {&value->at(index), concat(path, "[", index, "]")}; }
-  Field key(std::string_view name) const { return {&(*value)[name], concat(path, "[", name, "]")}; }
+  Field operator[](std::string_view name) const { return {&(*value)[name], path.name(name)}; }
+  Field at(size_t index) const { return {&value->at(index), path.index(index)}; }
+  Field key(std::string_view name) const { return {&(*value)[name], path.key(name)}; }
+  // A path would outlive such a name.
+  template <std::same_as<std::string> Temporary>
+  Field operator[](Temporary&& name) const = delete;
+  template <std::same_as<std::string> Temporary>
+  Field key(Temporary&& name) const = delete;
 
   bool has() const { return !value->isNull(); }
   std::string_view text() const { return value->asString(); }
@@ -37,7 +40,7 @@ void each(const Field& list, Visit visit) {
 template <class Visit>
 void eachEntry(const Field& map, Visit visit) {
   for (const codec::Member& member : map.value->members()) {
-    visit(member.key, Field{&member.value, concat(map.path, "[", member.key, "]")});
+    visit(member.key, Field{&member.value, map.path.key(member.key)});
   }
 }
 

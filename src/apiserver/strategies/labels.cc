@@ -10,7 +10,7 @@ constexpr size_t kAnnotationsMaxBytes = 256 << 10;
 
 }  // namespace
 
-void addFaults(FieldErrors& errors, const std::string& path, std::string_view value,
+void addFaults(FieldErrors& errors, const FieldPath& path, std::string_view value,
                const formats::Faults& faults) {
   for (const std::string& fault : faults) errors.invalid(path, quoted(value), fault);
 }

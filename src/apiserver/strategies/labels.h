@@ -7,7 +7,7 @@
 namespace skiff::apiserver {
 
 // Each fault as an invalid value of the field.
-void addFaults(FieldErrors& errors, const std::string& path, std::string_view value, const formats::Faults& faults);
+void addFaults(FieldErrors& errors, const FieldPath& path, std::string_view value, const formats::Faults& faults);
 inline void addFaults(FieldErrors& errors, const Field& field, const formats::Faults& faults) {
   addFaults(errors, field.path, field.text(), faults);
 }

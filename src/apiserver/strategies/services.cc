@@ -367,7 +367,7 @@ class ServiceStrategy final : public StatusStrategy {
       }
       each(families, [&](const Field& family) {
         if (family.text() == own) return;
-        errors.invalid("spec." + family.path, quoted(family.text()), "not configured on this cluster");
+        errors.invalid(concat("spec.", family.path), quoted(family.text()), "not configured on this cluster");
       });
     }
     if (spec["ipFamilies"].empty()) {

@@ -139,7 +139,7 @@ class ClaimStrategy final : public StatusStrategy {
       take(same, old, "resources", arena);
       take(before, same, "volumeAttributesClassName", arena);
     }
-    Field mode{spec["volumeMode"].value, "volumeMode"};  // that is the whole path upstream tells
+    Field mode{spec["volumeMode"].value, FieldPath().name("volumeMode")};  // that is the whole path upstream tells
     if (!sameValue(same, before)) {
       errors.forbidden(spec.path,
                        concat("spec is immutable after creation except resources.requests and volumeAttributesClassName "
