@@ -139,10 +139,6 @@ size_t frameSize(std::string_view in) {
 
 }  // namespace
 
-Fd::~Fd() {
-  if (fd_ >= 0) ::close(fd_);
-}
-
 Result<std::unique_ptr<Server>> Server::bind(const std::string& address, uint16_t port, const Responder& responder) {
   for (int attempt = 1;; ++attempt) {
     Bound udp = TRY(bindSocket(address, port, SOCK_DGRAM));

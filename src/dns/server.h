@@ -5,23 +5,12 @@
 #include <string>
 #include <unordered_map>
 
+#include "base/fd.h"
 #include "dns/responder.h"
 #include "rt/event_loop.h"
 #include "rt/executor.h"
 
 namespace skiff::dns {
-
-// A file descriptor that is closed with its last user.
-class Fd {
- public:
-  explicit Fd(int fd) : fd_(fd) {}
-  Fd(const Fd&) = delete;
-  ~Fd();
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 class Server {
  public:

@@ -36,21 +36,6 @@ void BufferPool::give(std::string buffer) {
   free_.push_back(std::move(buffer));
 }
 
-Fd& Fd::operator=(Fd&& other) noexcept {
-  if (this != &other) {
-    reset();
-    fd_ = other.release();
-  }
-  return *this;
-}
-
-int Fd::release() { return std::exchange(fd_, -1); }
-
-void Fd::reset() {
-  if (fd_ >= 0) close(fd_);
-  fd_ = -1;
-}
-
 Socket::Socket(Fd fd, std::unique_ptr<TlsSession> tls, BufferPool& pool)
     : fd_(std::move(fd)), tls_(std::move(tls)), pool_(pool) {
   if (tls_) tls_->writeTo(&out_);

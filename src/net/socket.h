@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/fd.h"
 #include "net/tls_impl.h"
 
 namespace skiff::net {
@@ -19,21 +20,6 @@ class BufferPool {
 
  private:
   std::vector<std::string> free_;
-};
-
-// An owned file descriptor.
-class Fd {
- public:
-  explicit Fd(int fd = -1) : fd_(fd) {}
-  Fd(Fd&& other) noexcept : fd_(other.release()) {}
-  Fd& operator=(Fd&& other) noexcept;
-  ~Fd() { reset(); }
-  int get() const { return fd_; }
-  int release();
-  void reset();
-
- private:
-  int fd_;
 };
 
 enum class IoState { Done, WouldBlock, Closed };

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "store/engine_impl.h"
+#include "store/logged_disk.h"
 #include "store/sealed_disk.h"
 
 namespace skiff::store {
@@ -38,32 +39,24 @@ milliseconds timeUntil(Duration left) {
 Result<std::unique_ptr<Store>> openStore(EngineOptions options) {
   DirectoryLock lock;
   std::unique_ptr<Disk> disk;
-  std::unique_ptr<HistoryLog> history;
   if (!options.inMemory) {
     lock = TRY(DirectoryLock::acquire(options.directory));
-    disk = TRY(LmdbDisk::open(options.directory, options.sync));
+    disk = TRY(LoggedDisk::open({.directory = options.directory, .sync = options.sync}));
     if (options.transformer) disk = std::make_unique<SealedDisk>(std::move(disk), options.transformer);
-    history = std::make_unique<HistoryLog>(options.directory, options.transformer);
   }
-  auto engine = TRY(Engine::create(std::move(options), std::move(disk), std::move(history), std::move(lock)));
+  auto engine = TRY(Engine::create(std::move(options), std::move(disk), std::move(lock)));
   return std::unique_ptr<Store>(std::move(engine));
 }
 
-Result<std::unique_ptr<Engine>> Engine::create(EngineOptions options, std::unique_ptr<Disk> disk,
-                                               std::unique_ptr<HistoryLog> history, DirectoryLock lock) {
+Result<std::unique_ptr<Engine>> Engine::create(EngineOptions options, std::unique_ptr<Disk> disk, DirectoryLock lock) {
   Past past;
-  if (disk) past.base = TRY(disk->load());
-  past.newest = past.base.revision;
-  if (history) past = history->load(std::move(past.base));
-  return std::unique_ptr<Engine>(
-      new Engine(std::move(options), std::move(disk), std::move(history), std::move(lock), std::move(past)));
+  if (disk) past = TRY(disk->load());
+  return std::unique_ptr<Engine>(new Engine(std::move(options), std::move(disk), std::move(lock), std::move(past)));
 }
 
-Engine::Engine(EngineOptions options, std::unique_ptr<Disk> disk, std::unique_ptr<HistoryLog> history, DirectoryLock lock,
-               Past past)
-    : options_(std::move(options)), lock_(std::move(lock)), disk_(std::move(disk)), history_(std::move(history)),
-      expiries_(expiriesOf(past)), lastMarked_(past.base.revision), keys_(std::move(past.base.records), past.base.revision),
-      diskBytes_(disk_ ? disk_->bytes() : 0) {
+Engine::Engine(EngineOptions options, std::unique_ptr<Disk> disk, DirectoryLock lock, Past past)
+    : options_(std::move(options)), lock_(std::move(lock)), disk_(std::move(disk)), expiries_(expiriesOf(past)),
+      lastMarked_(past.base.revision), keys_(std::move(past.base.records), past.base.revision) {
   if (!past.events.empty()) keys_.publish(past.events, past.newest);
   housekeeper_.start();
 }
@@ -190,28 +183,14 @@ RecordPtr Engine::makeRecord(Write& write, const RecordPtr& previous, Revision r
 
 Status Engine::makeDurable(const Round& round) {
   if (!disk_) return okStatus();
-  std::vector<DiskChange> changes;
-  changes.reserve(round.changed.size() + doubtful_.size());
-  for (const auto& [key, record] : round.changed) changes.push_back({key, record});
-  for (const std::string& key : doubtful_) {
-    if (!round.changed.contains(key)) changes.push_back({key, keys_.get(key)});
-  }
-  if (history_) history_->append(round.events, round.revision);
-  Status applied = disk_->apply(changes, round.revision);
-  if (!applied.ok()) {
-    if (history_) history_->takeBack();
-    for (const auto& [key, record] : round.changed) doubtful_.emplace(key);
-    return applied;
-  }
-  doubtful_.clear();
+  TRY(disk_->append(round.events));
   std::lock_guard lock(mutex_);
   ++syncs_;
-  diskBytes_ = disk_->bytes();
-  return applied;
+  return okStatus();
 }
 
 void Engine::publish(const Round& round) {
-  bool nudge = false, marked = false;
+  bool nudge = false;
   {
     std::lock_guard lock(timesMutex_);
     for (const EventPtr& event : round.events) {
@@ -222,10 +201,8 @@ void Engine::publish(const Round& round) {
       nudge |= marks_.empty();
       marks_.push_back({now, round.revision});
       lastMarked_ = round.revision;
-      marked = true;
     }
   }
-  if (marked && history_) history_->endSegment();
   keys_.publish(round.events, round.revision);
   {
     std::lock_guard lock(mutex_);
@@ -241,7 +218,7 @@ void Engine::publish(const Round& round) {
 
 Status Engine::compact(Revision upTo) {
   TRY(keys_.compact(upTo));
-  if (history_) history_->forget(keys_.compactedRevision());
+  if (disk_) disk_->forget(keys_.compactedRevision());
   return okStatus();
 }
 
@@ -302,11 +279,10 @@ std::optional<milliseconds> Engine::compactDue() {
 }
 
 Store::Stats Engine::stats() const {
-  Stats stats{.keys = keys_.keys(), .windowEvents = keys_.window().size().events};
+  Stats stats{.diskBytes = disk_ ? disk_->bytes() : 0, .keys = keys_.keys(), .windowEvents = keys_.window().size().events};
   std::lock_guard lock(mutex_);
   stats.commits = commits_;
   stats.syncs = syncs_;
-  stats.diskBytes = diskBytes_;
   return stats;
 }
 

@@ -5,33 +5,29 @@
 // all their writers go. Those who arrived meanwhile wait for the next round, which one of them leads. A writer who does
 // not wait (commitThen) is called by the committer:
 //
-//   writers ---> queue_ --(whole queue)--> judge -> history.append -> disk.apply -> keys.publish -> outcomes
+//   writers ---> queue_ --(whole queue)--> judge -> disk.append -> keys.publish -> outcomes
 //
-// If the disk fails, nothing was published: the writers get ServiceUnavailable, readers go on. The failed batch may
-// still have reached the disk, so its keys are written again, as they are in memory, with the next batch.
+// If the disk fails, nothing was published: the writers get ServiceUnavailable, readers go on.
 #pragma once
 #include <deque>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <unordered_map>
 
 #include "rt/parker.h"
+#include "store/directory_lock.h"
 #include "store/disk.h"
 #include "store/engine.h"
 #include "store/expiry_queue.h"
-#include "store/history_log.h"
 #include "store/housekeeper.h"
 #include "store/key_space.h"
-#include "store/lmdb_disk.h"
 
 namespace skiff::store {
 
 class Engine final : public Store {
  public:
-  // Without a disk everything is in memory only; without a history log older revisions are forgotten at the end.
-  static Result<std::unique_ptr<Engine>> create(EngineOptions options, std::unique_ptr<Disk> disk,
-                                                std::unique_ptr<HistoryLog> history = nullptr, DirectoryLock lock = {});
+  // Without a disk everything is in memory only.
+  static Result<std::unique_ptr<Engine>> create(EngineOptions options, std::unique_ptr<Disk> disk, DirectoryLock lock = {});
   ~Engine() override;  // no call may be running or follow
 
   Result<WriteResult> commit(Write write) override;
@@ -73,7 +69,7 @@ class Engine final : public Store {
     Revision revision = 0;
   };
 
-  Engine(EngineOptions options, std::unique_ptr<Disk> disk, std::unique_ptr<HistoryLog> history, DirectoryLock lock, Past past);
+  Engine(EngineOptions options, std::unique_ptr<Disk> disk, DirectoryLock lock, Past past);
   void await(std::span<Pending* const> mine);
   void lead();
   void leadRound();
@@ -87,9 +83,7 @@ class Engine final : public Store {
 
   const EngineOptions options_;
   DirectoryLock lock_;
-  std::unique_ptr<Disk> disk_;       // used by the committer only (but for isStale), as is doubtful_
-  const std::unique_ptr<HistoryLog> history_;
-  std::set<std::string> doubtful_;   // keys of failed batches: their state on disk is unknown
+  const std::unique_ptr<Disk> disk_;
 
   std::mutex houseMutex_;            // one keepHouse at a time; taken before all others
   std::mutex timesMutex_;            // guards the three below; no lock is taken under it
@@ -103,13 +97,12 @@ class Engine final : public Store {
 
   KeySpace keys_;
 
-  mutable std::mutex mutex_;         // guards the four below; never held during a commit
+  mutable std::mutex mutex_;         // guards the three below; never held during a commit
   std::deque<Pending*> queue_;
   bool committing_ = false;
   uint64_t commits_ = 0, syncs_ = 0;
-  uint64_t diskBytes_ = 0;
 
-  Housekeeper housekeeper_{[this] { return keepHouse(); }};
+  Housekeeper housekeeper_{"store-keeper", [this] { return keepHouse(); }};
 };
 
 }  // namespace skiff::store

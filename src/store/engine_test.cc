@@ -6,6 +6,7 @@
 
 #include "rt/executor.h"
 #include "store/crc32c.h"
+#include "store/logged_disk.h"
 #include "store/record_format.h"
 #include "store/test_util.h"
 
@@ -159,12 +160,12 @@ TEST_CASE("writes of one round see each other") {
   // The first round is held until the others wait; then they are one round.
   std::latch firstRuns(1), goOn(1);
   int rounds = 0;
-  control.beforeApply = [&] {
+  control.beforeAppend = [&] {
     if (rounds++ > 0) return;
     firstRuns.count_down();
     goOn.wait();
   };
-  auto store = mustCreate({}, std::make_unique<FaultyDisk>(LmdbDisk::open(temp / "s", true).value(), control));
+  auto store = mustCreate({}, std::make_unique<FaultyDisk>(LoggedDisk::open({.directory = temp / "s"}).value(), control));
   std::atomic<int> created = 0;
   {
     std::vector<rt::Thread> threads;
@@ -189,7 +190,7 @@ TEST_CASE("a failing sync changes nothing that can be seen, and later writes suc
   std::filesystem::create_directory(temp / "s");
   FaultyDisk::Control control;
   auto open = [&] {
-    return mustCreate({}, std::make_unique<FaultyDisk>(LmdbDisk::open(temp / "s", true).value(), control));
+    return mustCreate({}, std::make_unique<FaultyDisk>(LoggedDisk::open({.directory = temp / "s"}).value(), control));
   };
   auto fault = FaultyDisk::Fault::BeforeWrite;
   SUBCASE("lost") {}
@@ -214,14 +215,16 @@ TEST_CASE("a failing sync changes nothing that can be seen, and later writes suc
   CHECK(show(open()->range({})) == "/a=1@1 /b=1@2 /c=1@3");
 }
 
-TEST_CASE("rot is found by verify and refused at opening") {
+TEST_CASE("rot in the state is found by verify and refused at opening") {
   TempDirectory temp;
   std::string directory = temp / "s";
   {
-    auto store = mustOpen({.directory = directory});
+    auto store = mustOpen({.directory = temp / "log"});
     put(*store, "/good", "fine");
     put(*store, "/bad", "MARKER" + std::string(5000, 'x'));
   }
+  REQUIRE(snapshotStore(temp / "log", temp / "snap").ok());
+  REQUIRE(restoreStore(temp / "snap", directory).ok());
   rot(directory + "/data.mdb", "MARKER");
   auto report = verifyStore(directory);
   REQUIRE(report.ok());
@@ -265,7 +268,7 @@ TEST_CASE("records expire at their time, also after a restart") {
   TempDirectory temp;
   std::filesystem::create_directory(temp / "s");
   ManualClock clock;
-  auto open = [&] { return mustCreate({.clock = &clock}, LmdbDisk::open(temp / "s", true).value()); };
+  auto open = [&] { return mustCreate({.clock = &clock}, LoggedDisk::open({.directory = temp / "s"}).value()); };
   auto store = open();
   auto event = [&](std::string key, int ttl) {
     mustCommit(*store, {.key = std::move(key), .value = SharedBytes("e"), .timeToLive = seconds(ttl)});

@@ -3,7 +3,7 @@
 namespace skiff::store {
 
 void Housekeeper::start() {
-  thread_ = rt::Thread("store-keeper", [this] { run(); });
+  thread_ = rt::Thread(name_, [this] { run(); });
 }
 
 void Housekeeper::stop() {

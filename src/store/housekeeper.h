@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <optional>
+#include <string>
 
 #include "base/unique_function.h"
 #include "rt/executor.h"
@@ -14,7 +15,7 @@ class Housekeeper {
  public:
   // `work` does what is due and returns how long there is nothing to do; nullopt: until the next nudge.
   using Work = UniqueFunction<std::optional<std::chrono::milliseconds>()>;
-  explicit Housekeeper(Work work) : work_(std::move(work)) {}
+  Housekeeper(std::string name, Work work) : name_(std::move(name)), work_(std::move(work)) {}
   ~Housekeeper() { stop(); }
   void start();
   void stop();     // waits for the running work
@@ -23,6 +24,7 @@ class Housekeeper {
  private:
   void run();
 
+  const std::string name_;  // of the thread
   Work work_;
   std::mutex mutex_;  // guards the two below
   std::condition_variable changed_;

@@ -6,6 +6,7 @@
 
 #include "base/strings.h"
 #include "store/crc32c.h"
+#include "store/file_error.h"
 
 namespace skiff::store {
 namespace {
@@ -32,9 +33,8 @@ Status checkLength(MDB_env* env, const std::string& file) {
 
 Error lmdbError(int code, std::string_view what) {
   // LMDB's own codes are negative, the system's positive. A map that cannot grow is a full disk to the operator.
-  bool full = code == ENOSPC || code == EDQUOT || code == MDB_MAP_FULL;
-  return {Reason::ServiceUnavailable,
-          concat("store: ", what, ": ", full ? "the disk is full" : std::string_view(mdb_strerror(code)))};
+  if (code == MDB_MAP_FULL) code = ENOSPC;
+  return {Reason::ServiceUnavailable, concat("store: ", what, ": ", code < 0 ? mdb_strerror(code) : diskErrorText(code))};
 }
 
 Result<LmdbEnv> LmdbEnv::open(const Options& options) {
@@ -89,8 +89,8 @@ uint64_t LmdbEnv::usedBytes() const {
   return (info.me_last_pgno + 1) * stat.ms_psize;
 }
 
-Status visitRecords(const LmdbEnv& env, MDB_txn* txn, VisitStored visit) {
-  for (MDB_dbi dbi : {env.records(), env.longKeys()}) {
+Status visitRecords(MDB_txn* txn, std::initializer_list<MDB_dbi> tables, VisitStored visit) {
+  for (MDB_dbi dbi : tables) {
     MDB_cursor* opened = nullptr;
     int code = mdb_cursor_open(txn, dbi, &opened);
     if (code != 0) return lmdbError(code, "read");

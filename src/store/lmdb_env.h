@@ -68,9 +68,9 @@ class LmdbTxn {
 inline MDB_val lmdbVal(std::string_view bytes) { return {bytes.size(), const_cast<char*>(bytes.data())}; }
 inline std::string_view viewOf(const MDB_val& value) { return {static_cast<const char*>(value.mv_data), value.mv_size}; }
 
-// Key and stored form of every record in one transaction, until `visit` fails.
+// Key and stored form of every record of the tables in one transaction, until `visit` fails.
 using VisitStored = UniqueFunction<Status(MDB_dbi, std::string_view key, std::string_view stored)>;
-Status visitRecords(const LmdbEnv& env, MDB_txn* txn, VisitStored visit);
+Status visitRecords(MDB_txn* txn, std::initializer_list<MDB_dbi> tables, VisitStored visit);
 
 int writeRevision(const LmdbEnv& env, MDB_txn* txn, Revision revision);  // LMDB's code
 Result<Revision> readRevision(const LmdbEnv& env, MDB_txn* txn);  // 0 in a new environment

@@ -1,5 +1,7 @@
 #include "store/sealed_disk.h"
 
+#include <unordered_map>
+
 #include "base/log.h"
 
 namespace skiff::store {
@@ -29,22 +31,40 @@ RecordPtr opened(Transformer& transformer, const RecordPtr& record) {
   return record;
 }
 
-Result<DiskState> SealedDisk::load() {
-  DiskState state = TRY(inner_->load());
-  for (RecordPtr& record : state.records) {
-    notes_.note(record->key(), transformer_->sealOf(record->value().view()));
-    record = opened(*transformer_, record);
-  }
-  return state;
+RecordPtr SealedDisk::noted(const RecordPtr& stored) {
+  notes_.note(stored->key(), transformer_->sealOf(stored->value().view()));
+  return opened(*transformer_, stored);
 }
 
-Status SealedDisk::apply(std::span<const DiskChange> changes, Revision revision) {
-  std::vector<DiskChange> stored(changes.begin(), changes.end());
-  for (DiskChange& change : stored)
-    if (change.record) change.record = TRY(sealed(*transformer_, change.record));
-  TRY(inner_->apply(stored, revision));
-  for (const DiskChange& change : stored)
-    notes_.note(change.key, change.record ? transformer_->sealOf(change.record->value().view()) : std::string());
+Result<Past> SealedDisk::load() {
+  Past past = TRY(inner_->load());
+  std::unordered_map<RecordPtr, RecordPtr> open;  // events share their records
+  for (RecordPtr& record : past.base.records) record = open[record] = noted(record);
+  for (EventPtr& event : past.events) {
+    auto plain = std::make_shared<Event>(*event);
+    bool removed = event->type == Event::Type::Delete;
+    if (removed) notes_.note(event->record->key(), {});
+    else open[event->record] = noted(event->record);
+    plain->record = open[event->record];
+    if (event->previous) plain->previous = open[event->previous];
+    event = std::move(plain);
+  }
+  return past;
+}
+
+Status SealedDisk::append(std::span<const EventPtr> events) {
+  std::vector<EventPtr> stored(events.begin(), events.end());
+  for (EventPtr& event : stored) {
+    if (event->type == Event::Type::Delete) continue;
+    auto copy = std::make_shared<Event>(*event);
+    copy->record = TRY(sealed(*transformer_, event->record));
+    event = std::move(copy);
+  }
+  TRY(inner_->append(stored));
+  for (const EventPtr& event : stored) {
+    bool removed = event->type == Event::Type::Delete;
+    notes_.note(event->record->key(), removed ? std::string() : transformer_->sealOf(event->record->value().view()));
+  }
   return okStatus();
 }
 

@@ -16,12 +16,15 @@ class SealedDisk final : public Disk {
   SealedDisk(std::unique_ptr<Disk> inner, std::shared_ptr<Transformer> transformer)
       : inner_(std::move(inner)), transformer_(std::move(transformer)) {}
 
-  Result<DiskState> load() override;
-  Status apply(std::span<const DiskChange> changes, Revision revision) override;
+  Result<Past> load() override;
+  Status append(std::span<const EventPtr> events) override;
+  void forget(Revision upTo) override { inner_->forget(upTo); }
   uint64_t bytes() const override { return inner_->bytes(); }
   bool isStale(std::string_view key) const override { return transformer_->isStale(key, notes_.find(key)); }
 
  private:
+  RecordPtr noted(const RecordPtr& stored);
+
   const std::unique_ptr<Disk> inner_;
   const std::shared_ptr<Transformer> transformer_;
   SealNotes notes_;

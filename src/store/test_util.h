@@ -43,17 +43,18 @@ class FaultyDisk final : public Disk {
   enum class Fault { None, BeforeWrite, AfterWrite };
   struct Control {
     std::atomic<Fault> fault = Fault::None;
-    std::function<void()> beforeApply;  // runs on the committer
+    std::function<void()> beforeAppend;  // runs on the committer
   };
   FaultyDisk(std::unique_ptr<Disk> disk, Control& control) : disk_(std::move(disk)), control_(control) {}
-  Result<DiskState> load() override { return disk_->load(); }
-  Status apply(std::span<const DiskChange> changes, Revision revision) override {
-    if (control_.beforeApply) control_.beforeApply();
+  Result<Past> load() override { return disk_->load(); }
+  Status append(std::span<const EventPtr> events) override {
+    if (control_.beforeAppend) control_.beforeAppend();
     Fault fault = control_.fault;
-    if (fault != Fault::BeforeWrite) TRY(disk_->apply(changes, revision));
+    if (fault != Fault::BeforeWrite) TRY(disk_->append(events));
     if (fault != Fault::None) return Error(Reason::ServiceUnavailable, "store: sync failed");
     return okStatus();
   }
+  void forget(Revision upTo) override { disk_->forget(upTo); }
   uint64_t bytes() const override { return disk_->bytes(); }
 
  private:

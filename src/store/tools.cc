@@ -4,17 +4,20 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <map>
 
 #include "base/strings.h"
 #include "store/engine.h"
+#include "store/directory_lock.h"
 #include "store/file_error.h"
-#include "store/lmdb_disk.h"
+#include "store/logged_disk.h"
 #include "store/record_format.h"
 
 namespace skiff::store {
 namespace {
 
 constexpr size_t kMaxFaults = 1000;  // listed; a ruined store need not fill the terminal
+constexpr int kRereads = 10;
 
 // A directory may have a server on it; a file is a snapshot that nobody writes.
 LmdbEnv::Options readOptions(const std::string& path) {
@@ -58,52 +61,116 @@ Status copyFile(const std::string& from, const std::string& to) {
   return okStatus();
 }
 
-}  // namespace
+// The keys of the state with the sizes of what is stored of them.
+using KeySizes = std::map<std::string, size_t, std::less<>>;
 
-Result<VerifyReport> verifyStore(const std::string& directory) {
-  LmdbEnv::Options options = readOptions(directory);
-  TRY(checkPresent(options.file));
-  VerifyReport report;
-  auto opened = LmdbEnv::open(options);
-  if (!opened.ok()) {
-    addFault(report, opened.error().message());
-    return report;
-  }
-  LmdbEnv env = std::move(*opened);
+Result<KeySizes> verifyState(const std::string& path, VerifyReport& report) {
+  LmdbEnv env = TRY(LmdbEnv::open(readOptions(path)));
   LmdbTxn txn(env.env(), MDB_RDONLY);
   if (txn.code() != 0) return lmdbError(txn.code(), "read");
-  auto revision = readRevision(env, txn.get());
-  if (revision.ok()) {
-    report.revision = *revision;
-  } else {
-    addFault(report, revision.error().message());
-  }
-  Status walked = visitRecords(env, txn.get(), [&](MDB_dbi dbi, std::string_view key, std::string_view stored) {
-    ++report.keys;
-    report.bytes += key.size() + stored.size();
+  report.revision = TRY(readRevision(env, txn.get()));
+  KeySizes sizes;
+  auto tables = {env.records(), env.longKeys()};
+  TRY(visitRecords(txn.get(), tables, [&](MDB_dbi dbi, std::string_view key, std::string_view stored) {
     auto record = decodeRecord(dbi == env.longKeys() ? std::string_view() : key, stored);
     if (!record.ok()) {
       addFault(report, concat(quoted(key), ": ", record.error().message()));
-    } else if (revision.ok() && (*record)->modRevision() > report.revision) {
+    } else if ((*record)->modRevision() > report.revision) {
       addFault(report, concat(quoted(key), ": written at revision ", (*record)->modRevision(),
                               ", after the store's ", report.revision));
     }
+    sizes[record.ok() ? (*record)->key() : std::string(key)] = key.size() + stored.size();
+    return okStatus();
+  }));
+  return sizes;
+}
+
+// The segments of a log that may be written meanwhile. They are opened before the state is read: none is missing then.
+struct OpenSegment {
+  Fd fd;
+  WriteLog::Segment segment;
+};
+
+std::vector<OpenSegment> openLog(const std::string& path) {
+  std::vector<OpenSegment> opened;
+  for (WriteLog::Segment& segment : WriteLog::segmentsIn(path)) {
+    Fd fd = WriteLog::hold(segment);
+    if (!fd) continue;
+    segment.file = concat("/proc/self/fd/", fd.get());
+    opened.push_back({std::move(fd), std::move(segment)});
+  }
+  return opened;
+}
+
+// Calls `visit` with the changes after the revision, a segment at a time.
+Status visitLog(const std::vector<OpenSegment>& log, Revision after, UniqueFunction<Status(std::span<const LogChange>)> visit) {
+  for (const OpenSegment& open : log) {
+    if (open.segment.end <= after) continue;
+    auto changes = WriteLog::readAfter({&open.segment, 1}, after);
+    // A batch may have been written while it was read.
+    for (int again = 0; !changes.ok() && open.segment.end == kNoEnd && again < kRereads; ++again)
+      changes = WriteLog::readAfter({&open.segment, 1}, after);
+    if (!changes.ok()) return changes.error();
+    if (changes->empty()) continue;
+    after = changes->back().revision;
+    TRY(visit(*changes));
+  }
+  return okStatus();
+}
+
+Status verifyLog(const std::vector<OpenSegment>& log, KeySizes& sizes, VerifyReport& report) {
+  return visitLog(log, report.revision, [&](std::span<const LogChange> changes) {
+    for (const LogChange& change : changes) {
+      if (change.record) sizes[change.key] = change.key.size() + encodedSize(*change.record, KeyPlace::Outside);
+      else if (sizes.erase(change.key) == 0) addFault(report, concat(skiff::quoted(change.key), ": removed at revision ", change.revision, " without being there"));
+      report.revision = change.revision;
+    }
     return okStatus();
   });
-  if (!walked.ok()) addFault(report, walked.error().message());
+}
+
+Status copyState(const std::string& directory, const std::string& file) {
+  LmdbEnv env = TRY(LmdbEnv::open(readOptions(directory)));
+  Fd fd(::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  if (!fd) return fileError("create", file);
+  int code = mdb_env_copyfd2(env.env(), fd.get(), MDB_CP_COMPACT);
+  if (code == 0 && ::close(fd.release()) != 0) code = errno;
+  return code == 0 ? okStatus() : Status(lmdbError(code, concat("write ", file)));
+}
+
+// Brings the copy of a state to the end of the log.
+Status foldInto(const std::string& file, const std::vector<OpenSegment>& log) {
+  auto state = TRY(LmdbState::open({.file = file, .sync = false, .shared = false}));
+  Revision revision = TRY(state->revision());
+  return visitLog(log, revision, [&](std::span<const LogChange> changes) {
+    return state->apply(lastOfEach(changes), changes.back().revision);
+  });
+}
+
+}  // namespace
+
+Result<VerifyReport> verifyStore(const std::string& path) {
+  TRY(checkPresent(readOptions(path).file));
+  VerifyReport report;
+  std::vector<OpenSegment> log = openLog(path);
+  auto sizes = verifyState(path, report);
+  if (!sizes.ok()) {
+    addFault(report, sizes.error().message());
+    return report;
+  }
+  if (Status read = verifyLog(log, *sizes, report); !read.ok()) addFault(report, read.error().message());
+  report.keys = sizes->size();
+  for (const auto& [key, size] : *sizes) report.bytes += size;
   return report;
 }
 
 Status snapshotStore(const std::string& directory, const std::string& file) {
-  LmdbEnv::Options options = readOptions(directory);
-  TRY(checkPresent(options.file));
-  LmdbEnv env = TRY(LmdbEnv::open(options));
+  TRY(checkPresent(readOptions(directory).file));
   std::string temporary = file + ".part";
-  int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (fd < 0) return fileError("create", temporary);
-  int code = mdb_env_copyfd2(env.env(), fd, MDB_CP_COMPACT);
-  if (::close(fd) != 0 && code == 0) code = errno;
-  Status done = code == 0 ? adopt(temporary, file) : Status(lmdbError(code, concat("write ", file)));
+  std::vector<OpenSegment> log = openLog(directory);
+  Status done = copyState(directory, temporary);
+  if (done.ok()) done = foldInto(temporary, log);
+  if (done.ok()) done = adopt(temporary, file);
   if (!done.ok()) ::unlink(temporary.c_str());
   return done;
 }
