@@ -3,6 +3,7 @@
 #pragma once
 #include <memory>
 #include <string_view>
+#include <vector>
 
 #include "api/object.h"
 #include "apiserver/request.h"
@@ -16,7 +17,7 @@ inline constexpr std::string_view kObjectContent = "application/vnd.skiff.object
 class EventSink {
  public:
   virtual ~EventSink() = default;
-  virtual void push(api::WatchEvent event) = 0;
+  virtual void push(std::vector<api::WatchEvent> events) = 0;  // in order; wakes the caller once
   virtual void end() = 0;             // the server ended the watch
   virtual size_t pending() const = 0;  // events not yet taken: the server waits when there are many
   // Arms one call when the events are taken or the watch is cancelled, from any thread; at once if that is so already.

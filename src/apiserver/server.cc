@@ -44,9 +44,9 @@ namespace {
 // mutating requests is 200.
 constexpr size_t kMaxWriters = 128;
 constexpr size_t kMaxQueuedWrites = 2000;
-// They plan, and one of them waits for the disk with what is planned. In a foreign store each write waits for itself.
+// One waits for the disk with what is planned, the others plan. In a foreign store each write waits for itself.
 size_t runningWriters(const store::Store& store) {
-  return store.shared() ? kMaxWriters : std::max(2U, std::thread::hardware_concurrency()) + 1;
+  return store.shared() ? kMaxWriters : std::max(2U, std::thread::hardware_concurrency());
 }
 // Reads and watches of custom resources that wait for conversion webhooks: a stuck one starves only these.
 constexpr size_t kMaxConversions = 64;

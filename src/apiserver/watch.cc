@@ -93,6 +93,8 @@ class Session : public std::enable_shared_from_this<Session> {
   void sendInitial();
   void sendEvent(const store::Event& event, const Converted& converted);
   void send(WatchEvent::Type type, const api::ObjectPtr& object);
+  // To a caller in the process go all events of a turn at once: it is woken once.
+  void handOver();
   void sendBookmark(bool initialEventsEnd);
   void sendError(const Error& error);
   Result<std::string> encode(WatchEvent::Type type, const api::ObjectPtr& object, bool first);
@@ -103,6 +105,7 @@ class Session : public std::enable_shared_from_this<Session> {
   ListOptions options_;
   std::unique_ptr<store::Watcher> watcher_;
   std::deque<api::ObjectPtr> initial_;
+  std::vector<WatchEvent> outgoing_;  // for a caller in the process
   store::Revision position_ = 0;  // everything up to here has been sent
   store::Revision bookmarked_ = 0;
   bool initialPending_ = false;   // the end of the initial events is still to be told
@@ -376,6 +379,7 @@ void Session::deliver(const store::Watcher::Batch& batch, const Converted& conve
     sendEvent(*event, converted);
     if (ended_) return;
   }
+  handOver();
   if (batch.compacted) {
     sendError(expired("The resourceVersion for the provided watch is too old."));
     return end();
@@ -390,6 +394,7 @@ void Session::sendInitial() {
     send(WatchEvent::Type::Added, initial_.front());
     initial_.pop_front();
   }
+  handOver();
   if (!initial_.empty() || !std::exchange(initialPending_, false)) return;
   releaseSeat();
   if (options_.bookmarks) sendBookmark(true);
@@ -464,7 +469,7 @@ void Session::send(WatchEvent::Type type, const api::ObjectPtr& object) {
   if (ended_ || !object) return;
   if (exchange_->inProcess() && exchange_->caller()->sink) {
     if (exchange_->series) exchange_->series->watchEvent(0);
-    exchange_->caller()->sink->push({type, object});
+    outgoing_.push_back({type, object});
     return;
   }
   const Negotiated& out = exchange_->out;
@@ -474,6 +479,10 @@ void Session::send(WatchEvent::Type type, const api::ObjectPtr& object) {
   if (!bytes.ok()) return;
   if (exchange_->series) exchange_->series->watchEvent(bytes->size());
   exchange_->writer()->write(std::move(bytes).value());
+}
+
+void Session::handOver() {
+  if (!outgoing_.empty()) exchange_->caller()->sink->push(std::exchange(outgoing_, {}));
 }
 
 void Session::sendBookmark(bool initialEventsEnd) {
@@ -492,6 +501,7 @@ void Session::sendBookmark(bool initialEventsEnd) {
   if (resource.custom) arena.keep(resource.custom);
   bookmarked_ = position_;
   send(WatchEvent::Type::Bookmark, api::Object::fromDocument(std::move(document), resource.info->type));
+  handOver();
 }
 
 void Session::bookmark() {
@@ -503,6 +513,7 @@ void Session::sendError(const Error& error) {
   auto document = std::make_shared<codec::Document>();
   document->root = statusValue(error, document->arena);
   send(WatchEvent::Type::Error, api::Object::fromDocument(std::move(document), api::findType("meta/v1", "Status")));
+  handOver();
 }
 
 void Session::end() {

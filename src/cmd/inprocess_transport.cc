@@ -143,10 +143,11 @@ class Answer final : public net::ResponseWriter {
 // The events of one watch, between the server's watch thread and an informer.
 class EventQueue final : public EventSink {
  public:
-  void push(api::WatchEvent event) override {
+  void push(std::vector<api::WatchEvent> events) override {
     {
       std::lock_guard lock(mutex_);
-      events_.push_back(std::move(event));
+      if (events_.empty()) events_ = std::move(events);
+      else events_.insert(events_.end(), std::make_move_iterator(events.begin()), std::make_move_iterator(events.end()));
     }
     changed_.notify_one();
   }
@@ -176,20 +177,20 @@ class EventQueue final : public EventSink {
     return cancelled_;
   }
 
-  Result<std::optional<api::WatchEvent>> next(milliseconds timeout) {
+  // All that have come, at least one; none when the watch is over.
+  Result<std::vector<api::WatchEvent>> take(milliseconds timeout) {
     UniqueFunction<void()> drained;
-    std::optional<api::WatchEvent> event;
+    std::vector<api::WatchEvent> events;
     {
       std::unique_lock lock(mutex_);
       bool ready = changed_.wait_for(lock, timeout, [&] { return !events_.empty() || ended_ || cancelled_; });
       if (!ready) return Error(Reason::Timeout, "no event in time");
-      if (cancelled_ || events_.empty()) return event;
-      event = std::move(events_.front());
-      events_.pop_front();
-      if (events_.empty()) drained = std::exchange(drain_, nullptr);
+      if (cancelled_ || events_.empty()) return events;
+      events.swap(events_);
+      drained = std::exchange(drain_, nullptr);
     }
     if (drained) drained();
-    return event;
+    return events;
   }
   void cancel() {
     UniqueFunction<void()> drained, closed;
@@ -217,7 +218,7 @@ class EventQueue final : public EventSink {
  private:
   mutable std::mutex mutex_;  // guards everything below
   std::condition_variable changed_;
-  std::deque<api::WatchEvent> events_;
+  std::vector<api::WatchEvent> events_;
   bool ended_ = false, cancelled_ = false;
   UniqueFunction<void()> drain_, cancel_;
 };
@@ -226,11 +227,21 @@ class QueueStream final : public client::WatchStream {
  public:
   explicit QueueStream(std::shared_ptr<EventQueue> queue) : queue_(std::move(queue)) {}
   ~QueueStream() override { queue_->cancel(); }
-  Result<std::optional<api::WatchEvent>> next(milliseconds timeout) override { return queue_->next(timeout); }
+  Result<std::optional<api::WatchEvent>> next(milliseconds timeout) override {
+    if (taken_ == events_.size()) {
+      events_.clear();  // the objects, before the wait
+      taken_ = 0;
+      events_ = TRY(queue_->take(timeout));
+    }
+    if (events_.empty() || queue_->cancelled()) return std::optional<api::WatchEvent>();
+    return std::optional(std::move(events_[taken_++]));
+  }
   void cancel() override { queue_->cancel(); }
 
  private:
   std::shared_ptr<EventQueue> queue_;
+  std::vector<api::WatchEvent> events_;
+  size_t taken_ = 0;  // of them
 };
 
 class AnswerStream final : public net::ResponseStream {

@@ -11,14 +11,19 @@ namespace skiff::rt {
 namespace {
 
 constexpr auto kIdleTime = std::chrono::seconds(10);
-// A thread that is still at its task after two of these is taken to be blocked: most tasks take a fraction of one.
-constexpr auto kTick = std::chrono::milliseconds(2);
+// Under a limit, so many tasks may wait for each thread at work before another is woken: a wake-up costs as much as a
+// small task.
+constexpr size_t kShare = 4;
+// While tasks wait, the threads are looked at: often if none was taken since the last look, else now and then. Who is at
+// one task for two looks is taken to be blocked: most tasks take a fraction of the shorter time.
+constexpr auto kOften = std::chrono::milliseconds(2);
+constexpr auto kNowAndThen = std::chrono::milliseconds(8);
 
 using Task = UniqueFunction<void()>;
 
-// The thread that became idle last gets the next task, straight into its hand: its caches are warm, and the others may
-// end. Under a limit of running threads, tasks wait while enough are at work; a watch then looks at every tick whether
-// some are blocked, and sleeps for good when nothing waits.
+// Tasks wait in one queue. The thread that became idle last is the next to be woken: its caches are warm, and the others
+// may end. Under a limit of running threads, tasks wait while enough are at work; a watch then looks whether some are
+// blocked, and sleeps for good when nothing waits.
 class Pool final : public Executor {
  public:
   explicit Pool(Options options) : options_(std::move(options)) {
@@ -29,18 +34,20 @@ class Pool final : public Executor {
 
   bool submit(Task task) override {
     std::vector<Thread> ended;  // joined after the lock is gone
-    std::unique_lock lock(mutex_);
-    if (stopping_ || queue_.size() >= options_.maxQueue) return false;
-    ended.swap(ended_);
-    if (running() < allowed() && !idle_.empty()) {
-      std::shared_ptr<Worker> worker = takeIdle();
-      lock.unlock();
-      worker->hand.signal(std::move(task));
-      return true;
+    std::shared_ptr<Worker> woken;
+    bool watched = false;
+    {
+      std::lock_guard lock(mutex_);
+      if (stopping_ || queue_.size() >= options_.maxQueue) return false;
+      ended.swap(ended_);
+      queue_.push_back(std::move(task));
+      if (missing() == 0) watched = limited() && !std::exchange(watching_, true);
+      else if (idle_.empty()) startThread();
+      else woken = takeIdle();
+      if (watched && !watch_.joinable()) watch_ = Thread(options_.name.substr(0, 9) + "-watch", [this] { watch(); });
     }
-    queue_.push_back(std::move(task));
-    if (running() < allowed()) startThread();
-    else if (options_.maxRunning < options_.maxThreads) startWatching();
+    if (woken) woken->wake.signal(Wake::Look);
+    if (watched) wakeWatch_.signal(Wake::Look);
     return true;
   }
 
@@ -56,15 +63,16 @@ class Pool final : public Executor {
       ended.swap(ended_);
       idle.swap(idle_);
       watch = std::move(watch_);
-      wakeWatch_.notify_one();
     }
-    for (const auto& worker : idle) worker->hand.signal(nullptr);
+    wakeWatch_.signal(Wake::Look);
+    for (const auto& worker : idle) worker->wake.signal(Wake::Look);
   }
 
  private:
+  enum class Wake { Look };
   struct Worker {
-    Parker<Task> hand;   // a null task: look into the queue
-    uint64_t since = 0;  // the tick in which it took its task
+    Parker<Wake> wake;
+    uint64_t since = 0;  // the look after which it took its task
   };
   struct Member {
     std::shared_ptr<Worker> worker;
@@ -81,7 +89,8 @@ class Pool final : public Executor {
       {
         std::lock_guard lock(mutex_);
         if (!queue_.empty() && (running() <= allowed() || stopping_)) {
-          worker->since = tick_;
+          worker->since = looks_;
+          ++taken_;
           Task task = std::move(queue_.front());
           queue_.pop_front();
           return task;
@@ -89,8 +98,8 @@ class Pool final : public Executor {
         if (stopping_) return nullptr;
         idle_.push_back(worker);
       }
-      auto task = worker->hand.waitFor(kIdleTime);
-      if (!task) {
+      if (worker->wake.waitFor(kIdleTime)) continue;
+      {
         std::lock_guard lock(mutex_);
         if (std::erase(idle_, worker) > 0) {
           // A thread cannot join itself: the next submit() or stop() does.
@@ -99,72 +108,88 @@ class Pool final : public Executor {
           return nullptr;
         }
       }
-      if (!task) task = worker->hand.wait();  // it was given one at the last moment
-      if (*task) return std::move(*task);
+      worker->wake.wait();  // it was called at the last moment
     }
   }
 
   // ---- under the lock ----
 
+  bool limited() const { return options_.maxRunning < options_.maxThreads; }
   size_t running() const { return threads_.size() - idle_.size(); }
   size_t allowed() const { return std::min(options_.maxThreads, options_.maxRunning + blocked_); }
+
+  // Threads that should be at work besides those that are.
+  size_t missing() const {
+    size_t room = allowed() - std::min(allowed(), running());
+    if (!limited()) return std::min<size_t>(room, 1);  // a thread for each task
+    size_t atWork = running() - std::min(running(), blocked_), wanted = (queue_.size() + kShare - 1) / kShare;
+    return std::min(room, wanted - std::min(wanted, atWork));
+  }
 
   std::shared_ptr<Worker> takeIdle() {
     std::shared_ptr<Worker> worker = std::move(idle_.back());
     idle_.pop_back();
-    worker->since = tick_;
+    worker->since = looks_;
     return worker;
   }
 
   void startThread() {
     auto worker = std::make_shared<Worker>();
-    worker->since = tick_;
+    worker->since = looks_;
     uint64_t id = ++lastThread_;
     threads_.emplace(id, Member{worker, Thread(options_.name, [this, id, worker] { serve(id, worker); })});
   }
 
-  void startWatching() {
-    if (std::exchange(watching_, true)) return;
-    if (!watch_.joinable()) watch_ = Thread(options_.name.substr(0, 9) + "-watch", [this] { watch(); });
-    wakeWatch_.notify_one();
+  void watch() {
+    while (true) {
+      wakeWatch_.wait();
+      for (auto pause = kOften; pause.count() > 0;) {
+        wakeWatch_.waitFor(pause);
+        std::vector<std::shared_ptr<Worker>> woken;
+        {
+          std::lock_guard lock(mutex_);
+          if (stopping_) return;
+          pause = look(woken);
+        }
+        for (const auto& worker : woken) worker->wake.signal(Wake::Look);
+      }
+    }
   }
 
-  void watch() {
-    std::unique_lock lock(mutex_);
-    while (!stopping_) {
-      wakeWatch_.wait(lock, [this] { return watching_ || stopping_; });
-      if (wakeWatch_.wait_for(lock, kTick, [this] { return stopping_; })) return;
-      ++tick_;
-      blocked_ = queue_.empty() ? 0 : countBlocked();
-      size_t room = allowed() - std::min(allowed(), running());
-      for (size_t more = std::min(room, queue_.size()); more > 0; --more) {
-        if (idle_.empty()) startThread();
-        else takeIdle()->hand.signal(nullptr);
-      }
-      watching_ = !queue_.empty();
+  // How long until the next look; zero: until a task has to wait again.
+  std::chrono::milliseconds look(std::vector<std::shared_ptr<Worker>>& woken) {
+    ++looks_;
+    bool progress = std::exchange(takenBefore_, taken_) != taken_;
+    blocked_ = queue_.empty() ? 0 : countBlocked();
+    for (size_t more = missing(); more > 0; --more) {
+      if (idle_.empty()) startThread();
+      else woken.push_back(takeIdle());
     }
+    watching_ = progress || !queue_.empty();
+    if (!watching_) return std::chrono::milliseconds(0);
+    return progress ? kNowAndThen : kOften;
   }
 
   size_t countBlocked() const {
     return size_t(std::ranges::count_if(threads_, [this](const auto& entry) {
       const std::shared_ptr<Worker>& worker = entry.second.worker;
-      return worker->since + 1 < tick_ && std::ranges::find(idle_, worker) == idle_.end();
+      return worker->since + 1 < looks_ && std::ranges::find(idle_, worker) == idle_.end();
     }));
   }
 
   Options options_;
-  std::mutex mutex_;  // guards all below
+  std::mutex mutex_;  // guards all below but wakeWatch_
   std::vector<std::shared_ptr<Worker>> idle_;  // the last one was at work last
-  std::deque<Task> queue_;                     // empty while somebody is idle and may run
+  std::deque<Task> queue_;
   std::unordered_map<uint64_t, Member> threads_;
   std::vector<Thread> ended_;
-  uint64_t lastThread_ = 0;
+  uint64_t lastThread_ = 0, taken_ = 0;
   bool stopping_ = false;
 
-  std::condition_variable wakeWatch_;
-  bool watching_ = false;
-  uint64_t tick_ = 0;   // goes on while tasks wait
-  size_t blocked_ = 0;  // threads, at the last tick
+  bool watching_ = false;  // it was asked to look, and has not gone to sleep since
+  uint64_t looks_ = 0, takenBefore_ = 0;
+  size_t blocked_ = 0;  // threads, at the last look
+  Parker<Wake> wakeWatch_;
   Thread watch_;
 };
 

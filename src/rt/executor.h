@@ -14,8 +14,9 @@ class Executor {
   struct Options {
     std::string name;          // thread name, at most 15 characters
     size_t maxThreads = 8;     // threads start on demand and end after 10 idle seconds
-    // So many are put to work at once: a task beyond waits for one of them, which costs no wake-up and finds warm caches.
-    // Threads that are at one task for milliseconds count as blocked, others take their place. 0: no such limit.
+    // So many are put to work at once, and not before a few tasks wait for each: to wait for a thread that runs costs no
+    // wake-up and finds warm caches. Threads that are at one task for milliseconds count as blocked, others take their
+    // place. 0: no such limit, each task gets a thread while there are any.
     size_t maxRunning = 0;
     size_t maxQueue = 100000;  // tasks beyond it are refused
   };

@@ -81,9 +81,11 @@ void pumpEvents(net::ResponseStream& stream, EventSink& sink) {
     auto piece = stream.next(kIdleTimeout);
     if (!piece.ok() || piece->empty() || pending.size() + piece->size() > kMaxEventBytes) return;
     pending += *piece;
+    std::vector<api::WatchEvent> events;
     for (size_t end; (end = pending.find('\n')) != std::string::npos; pending.erase(0, end + 1)) {
-      if (auto event = eventOf(std::string_view(pending).substr(0, end))) sink.push(*std::move(event));
+      if (auto event = eventOf(std::string_view(pending).substr(0, end))) events.push_back(*std::move(event));
     }
+    if (!events.empty()) sink.push(std::move(events));
     uint32_t seen = wakes->load();
     if (sink.pending() <= kHighWaterEvents) continue;
     sink.onDrain(wake);
