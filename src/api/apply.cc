@@ -145,8 +145,7 @@ Result<FieldManager::Outcome> FieldManager::applyOnce(const Value& live, const V
   Outcome outcome;
   outcome.object = mergeByShape(live, config, shape, arena);
   if (drops) outcome.object = prune(outcome.object, managers, last->set, arena);
-  FieldSet taken;
-  outcome.conflicts = takeFields(live, outcome.object, &self, force, managers, &taken, arena);
+  outcome.conflicts = takeFields(live, outcome.object, &self, force, managers, nullptr, arena);
   if (!outcome.conflicts.empty()) return outcome;
   ManagerEntry& own = managers[self];
   own.set = ownable(std::move(own.set));
@@ -193,18 +192,16 @@ std::optional<FieldManager::Difference> FieldManager::compareAt(const Value& bef
 }
 
 // Fields that differ between the two objects leave all managers but `self`: those are conflicts unless forced.
-// `taken` gets the fields that were added or changed.
+// `taken` gets the fields that were added or changed, unless it is null or there are conflicts.
 std::vector<FieldManager::Conflict> FieldManager::takeFields(const Value& before, const Value& after,
                                                              const ManagerId* self, bool force, Managers& managers,
                                                              FieldSet* taken, Arena& arena) const {
   std::map<std::string, std::optional<Difference>, std::less<>> byVersion;
-  auto differenceAt = [&](const std::string& version) -> const std::optional<Difference>& {
+  auto differenceAt = [&](const std::string& version) -> std::optional<Difference>& {
     auto [at, fresh] = byVersion.try_emplace(version);
     if (fresh) at->second = compareAt(before, after, version, arena);
     return at->second;
   };
-  *taken = differenceAt(options_.apiVersion)->changed;
-
   std::vector<Conflict> conflicts;
   for (const auto& [id, entry] : managers) {
     if (self && id == *self) continue;
@@ -224,6 +221,7 @@ std::vector<FieldManager::Conflict> FieldManager::takeFields(const Value& before
     }
   }
   dropEmpty(managers);
+  if (taken) *taken = std::move(differenceAt(options_.apiVersion)->changed);
   return {};
 }
 

@@ -87,18 +87,20 @@ struct Items {
     const Value* value;
   };
   std::vector<Item> order;
-  std::map<std::string_view, const Value*> byElement;
+  std::vector<const Item*> byElement;  // sorted; of duplicates the first comes first
 
   Items(const ApplyShape& shape, const Value* list) {
     if (!list || !list->isList()) return;
-    order.reserve(list->size());  // views into the elements must stay valid
+    order.reserve(list->size());  // pointers to the items must stay valid
     for (const Value& item : list->items())
       if (auto element = itemElement(shape, item); element.ok()) order.push_back({std::move(*element), &item});
-    for (const Item& item : order) byElement.emplace(item.element, item.value);
+    byElement.reserve(order.size());
+    for (const Item& item : order) byElement.push_back(&item);
+    std::ranges::sort(byElement, {}, [](const Item* item) { return std::pair(std::string_view(item->element), item); });
   }
   const Value* find(std::string_view element) const {
-    auto found = byElement.find(element);
-    return found == byElement.end() ? nullptr : found->second;
+    auto found = std::ranges::lower_bound(byElement, element, {}, &Item::element);
+    return found == byElement.end() || (*found)->element != element ? nullptr : (*found)->value;
   }
 };
 
@@ -248,65 +250,88 @@ class CompareWalker {
   // The three nodes are the value's own.
   struct Nodes {
     FieldSet added, modified, removed;
+    bool same() const { return added.empty() && modified.empty() && removed.empty(); }
     void settle() {
       for (FieldSet* set : {&added, &modified, &removed}) set->settle();
     }
   };
 
-  static Nodes walk(const Value* before, const Value* after, const ApplyShape& shape) {
-    Nodes nodes;
-    if (!before && !after) return nodes;
-    if (before && after && *before == *after) return nodes;
-    bool granular = isGranular(before, after, shape);
-    if (granular && shape.form != Form::Set && shape.form != Form::Keyed)
-      walkMap(before, after, shape, nodes);
-    else if (granular)
-      walkList(before, after, shape, nodes);
-    else if (before && after)
+  static void walk(const Value& before, const Value& after, const ApplyShape& shape, Nodes& nodes) {
+    if (before == after) return;
+    if (!isGranular(before, after, shape)) {
       nodes.modified.member = true;
-    if (!before) nodes.added.member = true;
-    if (!after) nodes.removed.member = true;
-    return nodes;
+    } else if (isList(shape)) {
+      walkList(before, after, shape, nodes);
+      nodes.settle();
+    } else {
+      walkMap(before, after, shape, nodes);
+      nodes.settle();
+    }
   }
 
  private:
-  static bool isGranular(const Value* before, const Value* after, const ApplyShape& shape) {
-    if (shape.form == Form::Leaf || (isNothing(before) && isNothing(after))) return false;
-    bool list = shape.form == Form::Set || shape.form == Form::Keyed;
-    auto fits = [list](const Value* value) { return !value || value->isNull() || (list ? value->isList() : value->isMap()); };
+  static bool isList(const ApplyShape& shape) { return shape.form == Form::Set || shape.form == Form::Keyed; }
+
+  static bool isGranular(const Value& before, const Value& after, const ApplyShape& shape) {
+    if (shape.form == Form::Leaf || (isNothing(&before) && isNothing(&after))) return false;
+    auto fits = [&](const Value& value) { return value.isNull() || (isList(shape) ? value.isList() : value.isMap()); };
     return fits(before) && fits(after);
   }
 
-  static void put(Nodes& nodes, const std::string& element, Nodes&& child) {
+  // All that is at and below a value which only one of the two sides has.
+  static void takeAll(const Value& value, const ApplyShape& shape, FieldSet& set) {
+    set.member = true;
+    if (shape.form == Form::Leaf) return;
+    set.children.reserve(value.size());
+    if (isList(shape)) {
+      for (const Value& item : value.items())
+        if (auto element = itemElement(shape, item); element.ok()) takeAll(item, shape.element(), set.append(std::move(*element)));
+    } else {
+      ApplyShape childShape;
+      for (const Member& member : value.members())
+        if (shape.child(member.key, &childShape)) takeAll(member.value, childShape, set.append(fieldElement(member.key)));
+    }
+    set.settle();
+  }
+
+  static void put(Nodes& nodes, Nodes&& child, std::string element) {
     if (!child.added.empty()) nodes.added.append(element) = std::move(child.added);
     if (!child.modified.empty()) nodes.modified.append(element) = std::move(child.modified);
-    if (!child.removed.empty()) nodes.removed.append(element) = std::move(child.removed);
+    if (!child.removed.empty()) nodes.removed.append(std::move(element)) = std::move(child.removed);
   }
 
-  static void walkMap(const Value* before, const Value* after, const ApplyShape& shape, Nodes& nodes) {
-    auto visit = [&](std::string_view key) {
+  static void walkMap(const Value& before, const Value& after, const ApplyShape& shape, Nodes& nodes) {
+    auto visit = [&](std::string_view key, const Value* old, const Value* now) {
       ApplyShape childShape;
       if (!shape.child(key, &childShape)) return;
-      const Value* old = before ? before->find(key) : nullptr;
-      const Value* now = after ? after->find(key) : nullptr;
-      if (!old && before) old = shape.implied(key);
-      if (!now && after) now = shape.implied(key);
-      put(nodes, fieldElement(key), walk(old, now, childShape));
+      if (!old) old = shape.implied(key);
+      if (!now) now = shape.implied(key);
+      if (!old) return takeAll(*now, childShape, nodes.added.append(fieldElement(key)));
+      if (!now) return takeAll(*old, childShape, nodes.removed.append(fieldElement(key)));
+      Nodes child;
+      walk(*old, *now, childShape, child);
+      if (!child.same()) put(nodes, std::move(child), fieldElement(key));
     };
-    if (before)
-      for (const Member& member : before->members()) visit(member.key);
-    if (after)
-      for (const Member& member : after->members())
-        if (!before || !before->has(member.key)) visit(member.key);
-    nodes.settle();
+    for (const Member& member : before.members()) visit(member.key, &member.value, after.find(member.key));
+    for (const Member& member : after.members())
+      if (!before.has(member.key)) visit(member.key, nullptr, &member.value);
   }
 
-  static void walkList(const Value* before, const Value* after, const ApplyShape& shape, Nodes& nodes) {
-    Items old(shape, before), now(shape, after);
-    for (const auto& item : old.order) put(nodes, item.element, walk(item.value, now.find(item.element), shape.element()));
-    for (const auto& item : now.order)
-      if (!old.find(item.element)) put(nodes, item.element, walk(nullptr, item.value, shape.element()));
-    nodes.settle();
+  static void walkList(const Value& before, const Value& after, const ApplyShape& shape, Nodes& nodes) {
+    ApplyShape itemShape = shape.element();
+    Items old(shape, &before), now(shape, &after);
+    for (auto& item : old.order) {
+      const Value* other = now.find(item.element);
+      if (!other) {
+        takeAll(*item.value, itemShape, nodes.removed.append(item.element));
+        continue;
+      }
+      Nodes child;
+      walk(*item.value, *other, itemShape, child);
+      if (!child.same()) put(nodes, std::move(child), item.element);
+    }
+    for (auto& item : now.order)
+      if (!old.find(item.element)) takeAll(*item.value, itemShape, nodes.added.append(item.element));
   }
 };
 
@@ -427,7 +452,8 @@ Value mergeByShape(const Value& live, const Value& config, const ApplyShape& sha
 }
 
 Comparison compareByShape(const Value& before, const Value& after, const ApplyShape& shape) {
-  auto nodes = CompareWalker::walk(&before, &after, shape);
+  CompareWalker::Nodes nodes;
+  CompareWalker::walk(before, after, shape, nodes);
   return {std::move(nodes.added), std::move(nodes.modified), std::move(nodes.removed)};
 }
 

@@ -16,8 +16,13 @@ constexpr int kMaxDepth = 300;  // a little more than an object that may be appl
 
 // Fields first, then keys, values and indices.
 int rankOf(std::string_view element) {
-  size_t at = std::string_view("fkvi").find(element.empty() ? '?' : element[0]);
-  return at == std::string_view::npos ? 4 : int(at);
+  switch (element.empty() ? '?' : element[0]) {
+    case 'f': return 0;
+    case 'k': return 1;
+    case 'v': return 2;
+    case 'i': return 3;
+    default: return 4;
+  }
 }
 
 bool isDigit(char c) { return c >= '0' && c <= '9'; }
@@ -144,7 +149,7 @@ FieldSet& FieldSet::at(std::string_view element) {
 FieldSet& FieldSet::append(std::string element) { return children.emplace_back(Child{std::move(element), {}}).set; }
 
 void FieldSet::settle() {
-  if (!std::ranges::is_sorted(children, childLess)) std::ranges::stable_sort(children, childLess);
+  if (!std::ranges::is_sorted(children, childLess)) std::ranges::sort(children, childLess);
   auto same = [](const Child& a, const Child& b) { return a.element == b.element; };
   auto last = std::ranges::adjacent_find(children, same);
   if (last == children.end()) return;
@@ -234,6 +239,7 @@ Result<FieldSet> FieldSet::fromFieldsV1(const Value& fields) {
 
 Value FieldSet::toFieldsV1(Arena& arena) const {
   std::string json;
+  json.reserve(1024);  // those of most objects
   writeFieldsV1(*this, json);
   return Value::raw(arena.copy(json));
 }
@@ -249,7 +255,8 @@ std::string keyElement(std::vector<Member> keys) {
     out += std::exchange(before, ',');
     codec::writeJsonString(out, member.key);
     out += ':';
-    out += codec::toJsonSorted(member.value);
+    if (member.value.isString()) codec::writeJsonString(out, member.value.asString());
+    else out += codec::toJsonSorted(member.value);
   }
   return out += keys.empty() ? "{}" : "}";
 }
