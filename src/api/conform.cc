@@ -122,32 +122,23 @@ class Conformer {
     }
     if (!value.isMap()) return mismatch(value, goTypeName(type), GoKind::Struct);
     const TypeInfo* outer = std::exchange(owner_, &type);
-    std::vector<Value*> slots(type.fields.size(), nullptr);
-    Value* kind = nullptr;
-    Value* apiVersion = nullptr;
-    std::vector<Member*> unknown;
-    size_t hint = 0;
+    bool inForm = true;
+    size_t hint = 0, next = 0;  // fields before `next` are as they are to be written
     for (auto& member : value.members()) {
       if (const FieldInfo* field = type.field(member.key, &hint)) {
         TRY(conformField(member.value, *field, depth));
-        slots[size_t(field - type.fields.data())] = &member.value;
-      } else if (type.isKind && (member.key == "kind" || member.key == "apiVersion")) {
+        size_t index = size_t(field - type.fields.data());
+        inForm = inForm && !member.value.isNull() && isWritten(*field, &member.value) && mayMiss(type, next, index);
+        next = index + 1;
+      } else if (isTypeMeta(type, member.key)) {
         TRY(typeMeta(member));
-        (member.key == "kind" ? kind : apiVersion) = &member.value;
       } else {
         noteUnknown(member.key, type);
-        if (report_.keepUnknown || type.preserveUnknown) unknown.push_back(&member);
+        inForm = false;
       }
     }
     owner_ = outer;
-    Value out = Value::map();
-    out.reserve(arena_, value.size());
-    if (kind && !kind->asString().empty()) out.append(arena_, "kind", *kind);
-    if (apiVersion && !apiVersion->asString().empty())
-      out.append(arena_, "apiVersion", *apiVersion);
-    for (size_t i = 0; i < slots.size(); ++i) emitField(out, type.fields[i], slots[i], arena_);
-    for (Member* member : unknown) out.append(arena_, member->key, member->value);
-    value = out;
+    if (!inForm || !mayMiss(type, next, type.fields.size()) || !typeMetaInForm(value, type)) value = inTableOrder(value, type);
     return okStatus();
   }
 
@@ -164,6 +155,48 @@ class Conformer {
     ~Scope() { path.pop_back(); }
     std::vector<Step>& path;
   };
+
+  static bool isTypeMeta(const TypeInfo& type, std::string_view key) {
+    return type.isKind && (key == "kind" || key == "apiVersion");
+  }
+
+  // Whether none of the fields [from, to) would be written when absent. False when they are in the wrong order.
+  static bool mayMiss(const TypeInfo& type, size_t from, size_t to) {
+    if (from > to) return false;
+    auto fields = type.fields.subspan(from, to - from);
+    return std::none_of(fields.begin(), fields.end(), [](const FieldInfo& field) { return isWritten(field, nullptr); });
+  }
+
+  // Whether kind and apiVersion come first, if at all, and say something.
+  static bool typeMetaInForm(const Value& map, const TypeInfo& type) {
+    if (!type.isKind) return true;
+    auto members = std::as_const(map).members();
+    size_t at = 0;
+    for (std::string_view key : {"kind", "apiVersion"})
+      if (at < members.size() && members[at].key == key && !members[at].value.asString().empty()) ++at;
+    auto rest = members.subspan(at);
+    return std::none_of(rest.begin(), rest.end(), [&](const Member& member) { return isTypeMeta(type, member.key); });
+  }
+
+  // A map of conformed members as it is to be written.
+  Value inTableOrder(const Value& value, const TypeInfo& type) {
+    std::vector<const Value*> slots(type.fields.size(), nullptr);
+    std::vector<const Member*> unknown;
+    size_t hint = 0;
+    for (const auto& member : value.members()) {
+      if (const FieldInfo* field = type.field(member.key, &hint)) slots[size_t(field - type.fields.data())] = &member.value;
+      else if (!isTypeMeta(type, member.key)) unknown.push_back(&member);
+    }
+    Value out = Value::map();
+    out.reserve(arena_, value.size());
+    if (type.isKind)
+      for (std::string_view key : {"kind", "apiVersion"})
+        if (std::string_view text = value[key].asString(); !text.empty()) out.append(arena_, key, Value::string(text));
+    for (size_t i = 0; i < slots.size(); ++i) emitField(out, type.fields[i], slots[i], arena_);
+    if (!report_.keepUnknown && !type.preserveUnknown) return out;
+    for (const Member* member : unknown) out.append(arena_, member->key, member->value);
+    return out;
+  }
 
   Status typeMeta(Member& member) {
     Scope scope(path_, {member.key, 0, true});

@@ -33,6 +33,13 @@ void roundResources(Value& resources, Arena& arena) {
   }
 }
 
+// Whether there is something to fill in the field, or below it.
+bool concerns(const FieldInfo& field) {
+  if (!field.defaultJson.empty()) return true;
+  if (field.kind == FieldKind::Quantity) return field.cardinality == Cardinality::Map;
+  return field.kind == FieldKind::Message && field.type && !field.type->isWrapper;
+}
+
 void fillMessage(Value& object, const TypeInfo& type, Arena& arena);
 
 void fillBelow(Value& value, const FieldInfo& field, Arena& arena) {
@@ -51,6 +58,7 @@ void fillBelow(Value& value, const FieldInfo& field, Arena& arena) {
 void fillMessage(Value& object, const TypeInfo& type, Arena& arena) {
   if (!object.isMap()) return;
   for (const auto& field : type.fields) {
+    if (!concerns(field)) continue;
     Value* value = object.find(field.json);
     if (!field.defaultJson.empty() && isUnset(field, value)) {
       Value filled = literal(field.defaultJson, arena);

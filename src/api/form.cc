@@ -26,56 +26,60 @@ bool isZero(const FieldInfo& field, const Value& value) {
   }
 }
 
-void emitAbsentSingle(Value& map, const FieldInfo& field, Arena& arena) {
-  if (field.omitZero) return;
-  auto append = [&](Value value) { map.append(arena, field.json, value); };
+bool isWrittenThoughAbsent(const FieldInfo& field) {
+  if (field.cardinality != Cardinality::Single) return field.always;
+  if (field.omitZero) return false;
   switch (field.kind) {
     case FieldKind::Bool:
-      if (field.always) append(Value::boolean(false));
-      return;
     case FieldKind::Int32:
     case FieldKind::Int64:
     case FieldKind::Double:
-      if (field.always) append(Value::integer(0));
-      return;
     case FieldKind::String:
-      if (field.always) append(Value::string(""));
-      return;
     case FieldKind::Bytes:
-      if (field.always) append(Value::null());
-      return;
-    // Go structs: omitempty does not leave them out.
-    case FieldKind::Duration:
-      return append(Value::string("0s"));
-    case FieldKind::Quantity:
-      return append(Value::string("0"));
-    case FieldKind::IntOrString:
-      return append(Value::integer(0));
+      return field.always;
     case FieldKind::Message:
-      if (!field.type) return;
-      if (!field.type->isWrapper)
-        append(zeroMessage(*field.type, arena));
-      else if (field.always)
-        append(Value::null());
-      return;
+      return field.type && (!field.type->isWrapper || field.always);
+    // Go structs: omitempty does not leave them out.
     default:
-      return append(Value::null());
+      return true;
   }
 }
+
+// What Go writes for a field that is absent.
+Value zeroOf(const FieldInfo& field, Arena& arena) {
+  if (field.cardinality != Cardinality::Single) return Value::null();
+  switch (field.kind) {
+    case FieldKind::Bool:
+      return Value::boolean(false);
+    case FieldKind::Int32:
+    case FieldKind::Int64:
+    case FieldKind::Double:
+    case FieldKind::IntOrString:
+      return Value::integer(0);
+    case FieldKind::String:
+      return Value::string("");
+    case FieldKind::Duration:
+      return Value::string("0s");
+    case FieldKind::Quantity:
+      return Value::string("0");
+    case FieldKind::Message:
+      return field.type->isWrapper ? Value::null() : zeroMessage(*field.type, arena);
+    default:
+      return Value::null();
+  }
+}
+
+bool isAbsent(const Value* value) { return !value || value->isNull(); }
 }  // namespace
 
+bool isWritten(const FieldInfo& field, const Value* value) {
+  if (isAbsent(value)) return isWrittenThoughAbsent(field);
+  if (field.always || field.cardinality == Cardinality::Optional) return true;
+  return field.cardinality == Cardinality::Single ? !isZero(field, *value) : !value->empty();
+}
+
 void emitField(Value& map, const FieldInfo& field, const Value* value, Arena& arena) {
-  bool absent = !value || value->isNull();
-  if (field.cardinality == Cardinality::Single) {
-    if (absent) return emitAbsentSingle(map, field, arena);
-    if (!field.always && isZero(field, *value)) return;
-  } else if (absent) {
-    if (field.always) map.append(arena, field.json, Value::null());
-    return;
-  } else if (field.cardinality != Cardinality::Optional && value->empty() && !field.always) {
-    return;
-  }
-  map.append(arena, field.json, *value);
+  if (isWritten(field, value)) map.append(arena, field.json, isAbsent(value) ? zeroOf(field, arena) : *value);
 }
 
 Value zeroMessage(const TypeInfo& type, Arena& arena) {

@@ -7,6 +7,8 @@
 
 namespace skiff::api {
 
+// Whether Go would write the field; `value` may be null (absent).
+bool isWritten(const FieldInfo& field, const codec::Value* value);
 // Appends the field to `map` in the form that Go would write; `value` may be null (absent).
 void emitField(codec::Value& map, const FieldInfo& field, const codec::Value* value,
                codec::Arena& arena);

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "api/convert.h"
+#include "api/field_slots.h"
 #include "api/form.h"
 #include "api/scalars.h"
 #include "base/clock.h"
@@ -32,6 +33,7 @@ class Writer {
 
   Status message(const Value& value, const TypeInfo& type) {
     if (type.isWrapper) return field(value, type.fields.front());
+    FieldSlots fields(value, type);
     for (uint16_t entry : type.wireOrder) {
       if (entry & TypeInfo::kWireGroup) {
         const InlineGroup& group = type.groups[entry & ~TypeInfo::kWireGroup];
@@ -39,8 +41,7 @@ class Writer {
         TRY(message(value, *group.type));
         codec::endMessage(out_, mark);
       } else {
-        const FieldInfo& info = type.fields[entry];
-        TRY(field(value[info.json], info));
+        TRY(field(fields[entry], type.fields[entry]));
       }
     }
     return okStatus();

@@ -216,14 +216,17 @@ Result<Transform> Rest::patchTransform(Exchange& exchange, const WriteCall& call
   FieldValidation validation = options.fieldValidation;
   return Transform([=, &exchange, name = call.name](const Value* live, Arena& arena) -> Result<Value> {
     Value patched = TRY(applyPatch(*patch, *live, expected, arena));
-    // Conforming changes the tree: what was decoded is kept for the message.
-    Value decoded = patched.clone(arena);
     std::vector<std::string> problems = patch->problems;
     auto words = patch->kind == PatchKind::Strategic ? api::DecodeWords::Unstructured : api::DecodeWords::Json;
     Status conformed = conformObject(patched, expected, arena, problems, words);
-    if (!conformed.ok()) return invalidPatch(shownResult(*patch, decoded, arena), conformed.error().message());
+    // Conforming has changed the tree: a message shows what was decoded, made once more.
+    auto refused = [&](std::string_view why) -> Error {
+      auto decoded = applyPatch(*patch, *live, expected, arena);
+      return invalidPatch(shownResult(*patch, decoded.ok() ? *decoded : patched, arena), why);
+    };
+    if (!conformed.ok()) return refused(conformed.error().message());
     if (validation == FieldValidation::Strict && !problems.empty())
-      return invalidPatch(shownResult(*patch, decoded, arena), "strict decoding error: " + join(problems, ", "));
+      return refused("strict decoding error: " + join(problems, ", "));
     if (validation == FieldValidation::Warn)
       for (std::string& problem : problems) exchange.addWarning(std::move(problem));
     defaultObject(patched, expected, arena);

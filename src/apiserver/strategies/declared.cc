@@ -51,11 +51,13 @@ class Checker {
       if (root && (info.json == "metadata" || info.json == "status")) continue;
       bool isMessage = info.kind == FieldKind::Message && info.type != nullptr;
       if (info.rules.empty() && info.enumInfo == nullptr && !isMessage) continue;
-      Field field = object[info.json];
+      const Value& value = (*object.value)[info.json];
+      if (info.rules.empty() && value.isNull()) continue;
+      Field field{&value, object.path.name(info.json)};
       const Value* before = old != nullptr ? &(*old)[info.json] : nullptr;
       for (std::string_view rule : info.rules) apply(info, rule, field, before);
       if (info.enumInfo != nullptr && info.enumInfo->closed) checkEnum(info, field);
-      if (isMessage && field.has()) below(info, field, before);
+      if (isMessage && !value.isNull()) below(info, field, before);
     }
   }
 
