@@ -19,7 +19,7 @@ struct Function;
 enum class Node : uint8_t { Literal, Name, Select, Index, Call, And, Or, Conditional, List, Map, Message, Macro };
 
 enum class MacroKind : uint8_t {
-  All, Exists, ExistsOne, Map, Filter, TransformList, TransformMap, TransformMapEntry, Bind, OptMap, OptFlatMap,
+  All, Exists, ExistsOne, Map, Filter, TransformList, TransformMap, TransformMapEntry, OptMap, OptFlatMap,
   SortBy,
 };
 

@@ -295,9 +295,7 @@ const Type& Checker::macro(Expr& expr) {
   bool twoVariables = !expr.variable2.empty();
   const Type* first = &dyn;
   const Type* second = &dyn;
-  if (expr.macro == MacroKind::Bind) {
-    first = &range;
-  } else if (ofOptional) {
+  if (ofOptional) {
     if (range.kind == StaticType::Optional) first = range.params[0];
     else if (!isUnknown(range)) noOverload(expr, "hasValue", std::span(&expr.args[0]->type, 1));
   } else if (ofList || ofMap) {
@@ -346,7 +344,6 @@ const Type& Checker::macroType(const Expr& expr, const Type& first) {
     }
     case MacroKind::TransformMapEntry: return filtered(last);
     case MacroKind::SortBy: return range;
-    case MacroKind::Bind: return last;
     case MacroKind::OptMap: return optionalType(last, arena_);
     case MacroKind::OptFlatMap: return last;
   }

@@ -218,10 +218,6 @@ void Evaluator::bind(const Expr& expr, const Value& range, size_t at) {
 Value Evaluator::macro(const Expr& expr) {
   Value range = evaluate(*expr.args[0]);
   if (range.isError()) return range;
-  if (expr.macro == MacroKind::Bind) {
-    locals_[expr.slot] = range;
-    return evaluate(*expr.args[1]);
-  }
   if (expr.macro == MacroKind::OptMap || expr.macro == MacroKind::OptFlatMap) return bindOptional(expr, range);
   if (!range.is(Kind::List) && !range.is(Kind::Map)) return context_.noOverload();
   switch (expr.macro) {

@@ -253,7 +253,7 @@ Value escapeKey(Context& context, Args args) {
 constexpr Function kFunctions[] = {
     {"quantity", Style::Global, 1, 1, toQuantity, "string -> kubernetes.Quantity"},
     {"isQuantity", Style::Global, 1, 1, isQuantity, "string -> bool"},
-    {"sign", Style::Member, 1, 1, quantitySign, "kubernetes.Quantity -> int"},
+    {"sign", Style::Global, 1, 1, quantitySign, "kubernetes.Quantity -> int"},
     {"isInteger", Style::Member, 1, 1, quantityIsInteger, "kubernetes.Quantity -> bool"},
     {"asInteger", Style::Member, 1, 1, asInteger, "kubernetes.Quantity -> int"},
     {"asApproximateFloat", Style::Member, 1, 1, asApproximateFloat, "kubernetes.Quantity -> double"},

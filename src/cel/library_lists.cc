@@ -108,6 +108,15 @@ Value flatten(Context& context, Args args) {
   return context.list(out);
 }
 
+Value range(Context& context, Args args) {
+  if (!args[0].is(Kind::Int)) return context.noOverload();
+  int64_t count = std::max<int64_t>(args[0].asInt(), 0);
+  if (!context.charge(count)) return {};
+  std::vector<Value> items;
+  for (int64_t i = 0; i < count; ++i) items.push_back(Value::integer(i));
+  return context.list(items);
+}
+
 Value slice(Context& context, Args args) {
   if (!args[0].is(Kind::List) || !args[1].is(Kind::Int) || !args[2].is(Kind::Int)) return context.noOverload();
   int64_t from = args[1].asInt(), to = args[2].asInt();
@@ -180,6 +189,7 @@ constexpr Function kFunctions[] = {
     {"lastIndexOf", Style::Member, 2, 3, lastIndexOf, "string string -> int | string string int -> int | list<A> A -> int"},
     {"distinct", Style::Member, 1, 1, distinct, "list<A> -> list<A>"},
     {"flatten", Style::Member, 1, 2, flatten, "list<list<A>> -> list<A> | list<dyn> int -> list<dyn>"},
+    {"lists.range", Style::Global, 1, 1, range, "int -> list<int>"},
     {"slice", Style::Member, 3, 3, slice, "list<A> int int -> list<A>"},
     {"sort", Style::Member, 1, 1, sorted, kSorted},
     {"sets.contains", Style::Global, 2, 2, setContains, "list<A> list<A> -> bool"},

@@ -409,11 +409,6 @@ Expr* Parser::expandMacro(Expr* receiver, std::string_view name, size_t offset, 
     args[0]->offset = uint32_t(offset);
     return args[0];
   }
-  bool isCel = receiver->node == Node::Name && receiver->name == "cel";
-  if (isCel && name == "bind" && args.size() == 3) {
-    std::vector<Expr*> rest{args[0], args[2]};
-    return comprehension(MacroKind::Bind, offset, args[1], rest, 1);
-  }
   struct Macro {
     std::string_view name;
     MacroKind kind;

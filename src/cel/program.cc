@@ -42,6 +42,8 @@ Result<Value> Program::evaluate(std::span<const std::optional<Value>> activation
   return value;
 }
 
+uint64_t Program::estimateCost(const SizeHints& hints) const { return cel::estimateCost(*root_, hints); }
+
 bool Program::uses(std::string_view variable) const {
   return std::ranges::find(used_, variable) != used_.end();
 }

@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "cel/ast.h"
+#include "cel/cost_estimate.h"
 #include "cel/value.h"
 
 namespace skiff::cel {
@@ -43,6 +44,8 @@ class Program {
   StaticType type() const { return type_; }
   // True if the result can be of that type as far as is known before evaluation.
   bool mayBe(StaticType type) const { return type_ == StaticType::Dyn || type_ == type; }
+  // See cost_estimate.h; only while the types that the environment lent are there.
+  uint64_t estimateCost(const SizeHints& hints) const;
   // Whether the expression reads this variable.
   bool uses(std::string_view variable) const;
 

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "apiserver/extension/rule_declaration.h"
+#include "apiserver/extension/schema_costs.h"
 #include "apiserver/extension/schema_types.h"
 #include "apiserver/strategies/field.h"
 #include "apiserver/strategy.h"
@@ -239,24 +240,31 @@ namespace {
 // The rules of a definition's schema, level by level.
 class RuleCheck {
  public:
-  explicit RuleCheck(FieldErrors& errors) : errors_(errors) {}
+  explicit RuleCheck(FieldErrors& errors) : errors_(errors), costs_(errors) {}
 
-  void level(const Value& schema, const std::string& path, bool isRoot, int depth = 0) {
-    if (depth > kMaxDepth) return;
-    if (!schema["x-kubernetes-validations"].empty()) rulesOf(schema, path + ".x-kubernetes-validations", isRoot);
-    for (const codec::Member& member : schema["properties"].members())
-      level(member.value, concat(path, ".properties[", member.key, "]"), false, depth + 1);
-    for (std::string_view below : {"items", "additionalProperties"})
-      if (schema[below].isMap()) level(schema[below], concat(path, ".", below), false, depth + 1);
+  void root(const Value& schema, const std::string& path) {
+    level(schema, path, true, Cardinality());
+    costs_.checkTotal(path);
   }
 
  private:
-  void rulesOf(const Value& schema, const std::string& path, bool isRoot) {
+  void level(const Value& schema, const std::string& path, bool isRoot, const Cardinality& cardinality, int depth = 0) {
+    if (depth > kMaxDepth) return;
+    if (!schema["x-kubernetes-validations"].empty())
+      rulesOf(schema, path + ".x-kubernetes-validations", isRoot, cardinality.of(schema));
+    for (const codec::Member& member : schema["properties"].members())
+      level(member.value, concat(path, ".properties[", member.key, "]"), false, cardinality, depth + 1);
+    for (std::string_view below : {"items", "additionalProperties"})
+      if (schema[below].isMap()) level(schema[below], concat(path, ".", below), false, cardinality.below(schema), depth + 1);
+  }
+
+  void rulesOf(const Value& schema, const std::string& path, bool isRoot, uint64_t occurrences) {
     codec::Arena arena;
     const cel::Type* self = typeOfSchema(schema, "selfType", isRoot, arena);
     if (!self)
       return errors_.internal(path, "internal error: failed to construct type information for x-kubernetes-validations rules: "
                                     "unable to convert structural schema to CEL declarations");
+    SchemaSizes sizes(schema, isRoot);
     const Value& rules = schema["x-kubernetes-validations"];
     for (size_t i = 0; i < rules.size(); ++i) {
       const Value& rule = rules.at(i);
@@ -266,9 +274,12 @@ class RuleCheck {
       cel::Environment environment = ruleEnvironment();
       environment.types = {self, old};
       auto compiled = compile(rule, "rule", cel::StaticType::Bool, "cel expression must evaluate to a bool", at, environment);
+      if (compiled) costs_.rule(at + ".rule", cel::multiplySaturating(compiled->estimateCost(sizes), occurrences));
       if (rule.has("optionalOldSelf") && (!compiled || !compiled->uses("oldSelf")))
         errors_.invalid(at + ".optionalOldSelf", shown(rule["optionalOldSelf"]), "may not be set if oldSelf is not used in rule");
-      compile(rule, "messageExpression", cel::StaticType::String, "messageExpression must evaluate to a string", at, environment);
+      auto message = compile(rule, "messageExpression", cel::StaticType::String, "messageExpression must evaluate to a string", at, environment);
+      // Only the first rule that fails is told: a message counts once.
+      if (message) costs_.messageExpression(at + ".messageExpression", message->estimateCost(sizes));
     }
   }
 
@@ -283,17 +294,19 @@ class RuleCheck {
       errors_.invalid(where, shownRule(rule), concat(failed, program.error().message()));
       return nullptr;
     }
-    if ((*program)->type() != wanted) errors_.invalid(where, shownRule(rule), std::string(wrongType));
-    return *program;
+    if ((*program)->type() == wanted) return *program;
+    errors_.invalid(where, shownRule(rule), std::string(wrongType));
+    return nullptr;
   }
 
   FieldErrors& errors_;
+  RuleCosts costs_;
 };
 
 }  // namespace
 
 void checkSchemaRules(const Value& schema, const std::string& path, FieldErrors& errors) {
-  RuleCheck(errors).level(schema, path, true);
+  RuleCheck(errors).root(schema, path);
 }
 
 }  // namespace skiff::apiserver
