@@ -204,13 +204,13 @@ std::vector<FieldManager::Conflict> FieldManager::takeFields(const Value& before
   };
   std::vector<Conflict> conflicts;
   for (const auto& [id, entry] : managers) {
-    if (self && id == *self) continue;
+    if (force || (self && id == *self)) continue;
     const auto& difference = differenceAt(entry.apiVersion);
     if (!difference) continue;
     FieldSet conflict = entry.set.intersectionWith(difference->changed);
     if (!conflict.empty()) conflicts.push_back({id, std::move(conflict)});
   }
-  if (!force && !conflicts.empty()) return conflicts;
+  if (!conflicts.empty()) return conflicts;
   for (auto& [id, entry] : managers) {
     if (self && id == *self) continue;
     if (const auto& difference = differenceAt(entry.apiVersion)) {

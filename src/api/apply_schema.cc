@@ -134,16 +134,17 @@ class SetWalker {
  private:
   Status refuse(std::string_view message) const {
     if (mode_ == Mode::Lenient) return okStatus();
-    return badRequest(concat(path_, ": ", message));
+    std::string path;
+    for (const Step& step : path_) path += step.element.empty() ? concat(".", step.field) : pathElementText(step.element);
+    return badRequest(concat(path, ": ", message));
   }
 
   Status walkMap(const Value& map, const ApplyShape& shape, FieldSet& set) {
+    set.children.reserve(map.size());
     for (const Member& member : map.members()) {
-      size_t length = path_.size();
-      path_ += '.';
-      path_ += member.key;
+      path_.push_back({.field = member.key});
       TRY(walkMember(member, shape, set));
-      path_.resize(length);
+      path_.pop_back();
     }
     set.settle();
     return okStatus();
@@ -161,27 +162,36 @@ class SetWalker {
   }
 
   Status walkList(const Value& list, const ApplyShape& shape, FieldSet& set) {
-    std::set<std::string> seen;
+    std::vector<std::string> elements;
+    elements.reserve(list.size());  // views into them must stay valid
+    std::set<std::string_view> seen;
     for (const Value& item : list.items()) {
       auto element = itemElement(shape, item);
       if (!element.ok()) {
         TRY(refuse(element.error().message()));
         continue;
       }
-      if (!seen.insert(*element).second) TRY(refuse(concat("duplicate entries for key ", pathElementText(*element))));
-      FieldSet& child = set.append(*element);
+      const std::string& known = elements.emplace_back(std::move(*element));
+      if (!seen.insert(known).second && mode_ == Mode::Strict)
+        TRY(refuse(concat("duplicate entries for key ", pathElementText(known))));
+      FieldSet& child = set.append(known);
       child.member = true;
-      size_t length = path_.size();
-      path_ += pathElementText(*element);
-      if (shape.form == Form::Keyed) TRY(walk(item, shape.element(), child));
-      path_.resize(length);
+      if (shape.form != Form::Keyed) continue;
+      path_.push_back({.element = known});
+      TRY(walk(item, shape.element(), child));
+      path_.pop_back();
     }
     set.settle();
     return okStatus();
   }
 
+  // A field, or the element of a list's item.
+  struct Step {
+    std::string_view field, element;
+  };
+
   Mode mode_;
-  std::string path_;
+  std::vector<Step> path_;
 };
 
 // ---- mergeByShape
@@ -258,25 +268,25 @@ class CompareWalker {
 
   static void walk(const Value& before, const Value& after, const ApplyShape& shape, Nodes& nodes) {
     if (before == after) return;
-    if (!isGranular(before, after, shape)) {
-      nodes.modified.member = true;
-    } else if (isList(shape)) {
-      walkList(before, after, shape, nodes);
-      nodes.settle();
-    } else {
-      walkMap(before, after, shape, nodes);
-      nodes.settle();
-    }
+    if (isGranular(before, after, shape)) descend(before, after, shape, nodes);
+    else nodes.modified.member = true;
   }
 
- private:
-  static bool isList(const ApplyShape& shape) { return shape.form == Form::Set || shape.form == Form::Keyed; }
+  // Of granular values: whole objects that are compared differ most often, which their members tell soon enough.
+  static void descend(const Value& before, const Value& after, const ApplyShape& shape, Nodes& nodes) {
+    if (isList(shape)) walkList(before, after, shape, nodes);
+    else walkMap(before, after, shape, nodes);
+    nodes.settle();
+  }
 
   static bool isGranular(const Value& before, const Value& after, const ApplyShape& shape) {
     if (shape.form == Form::Leaf || (isNothing(&before) && isNothing(&after))) return false;
     auto fits = [&](const Value& value) { return value.isNull() || (isList(shape) ? value.isList() : value.isMap()); };
     return fits(before) && fits(after);
   }
+
+ private:
+  static bool isList(const ApplyShape& shape) { return shape.form == Form::Set || shape.form == Form::Keyed; }
 
   // All that is at and below a value which only one of the two sides has.
   static void takeAll(const Value& value, const ApplyShape& shape, FieldSet& set) {
@@ -453,7 +463,8 @@ Value mergeByShape(const Value& live, const Value& config, const ApplyShape& sha
 
 Comparison compareByShape(const Value& before, const Value& after, const ApplyShape& shape) {
   CompareWalker::Nodes nodes;
-  CompareWalker::walk(before, after, shape, nodes);
+  if (CompareWalker::isGranular(before, after, shape)) CompareWalker::descend(before, after, shape, nodes);
+  else CompareWalker::walk(before, after, shape, nodes);
   return {std::move(nodes.added), std::move(nodes.modified), std::move(nodes.removed)};
 }
 

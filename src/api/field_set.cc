@@ -89,6 +89,69 @@ Result<std::string> canonicalElement(std::string_view text) {
   return keyElement({members.begin(), members.end()});
 }
 
+// Reads FieldsV1 as servers write it: on one line, of ASCII, no escapes but \", each element once. Anything else is for who
+// knows all of JSON.
+class PlainReader {
+ public:
+  explicit PlainReader(std::string_view text) : text_(text) {}
+  bool readWhole(FieldSet& set) { return read(set, 0) && at_ == text_.size(); }
+
+ private:
+  bool read(FieldSet& set, int depth) {
+    if (depth > kMaxDepth || !take('{')) return false;
+    if (take('}')) return true;
+    do {
+      std::string element;
+      if (!readString(element) || !take(':') || !readMember(std::move(element), set, depth)) return false;
+    } while (take(','));
+    size_t count = set.children.size();
+    set.settle();
+    return set.children.size() == count && take('}');
+  }
+
+  bool readMember(std::string element, FieldSet& set, int depth) {
+    if (element == ".") {
+      set.member = true;
+      return take('{') && take('}');
+    }
+    if (!element.starts_with("f:")) {
+      auto canonical = canonicalElement(element);
+      if (!canonical.ok()) return false;
+      element = std::move(*canonical);
+    }
+    FieldSet& child = set.append(std::move(element));
+    if (!read(child, depth + 1)) return false;
+    if (child.children.empty()) child.member = true;  // {} is the path itself
+    return true;
+  }
+
+  bool readString(std::string& out) {
+    if (!take('"')) return false;
+    for (size_t start = at_; at_ < text_.size(); ++at_) {
+      char c = text_[at_];
+      if (c < ' ' || c == 0x7f) return false;  // beyond ASCII too: chars are signed
+      if (c == '"') {
+        out.append(text_, start, at_++ - start);
+        return true;
+      }
+      if (c != '\\') continue;
+      out.append(text_, start, at_++ - start);
+      if (at_ == text_.size() || text_[at_] != '"') return false;
+      start = at_;
+    }
+    return false;
+  }
+
+  bool take(char c) {
+    if (at_ == text_.size() || text_[at_] != c) return false;
+    ++at_;
+    return true;
+  }
+
+  std::string_view text_;
+  size_t at_ = 0;
+};
+
 Status parseInto(FieldSet& set, const Value& fields, int depth) {
   if (!fields.isMap()) return badRequest("fieldsV1 must be a map");
   if (depth > kMaxDepth) return badRequest("fieldsV1 is nested too deeply");
@@ -230,6 +293,10 @@ std::vector<std::string> FieldSet::paths() const {
 Result<FieldSet> FieldSet::fromFieldsV1(const Value& fields) {
   FieldSet set;
   if (fields.isNull()) return set;
+  if (fields.isRaw()) {
+    if (PlainReader(fields.asRaw()).readWhole(set)) return set;
+    set = {};
+  }
   Arena arena;
   Value tree = fields;
   if (fields.isRaw()) tree = TRY(codec::parseJson(fields.asRaw(), arena, {.copyStrings = false}));

@@ -134,7 +134,7 @@ void keepManagedFieldTimes(const Value& live, Value& object, Arena& arena) {
   const Value& before = live["metadata"]["managedFields"];
   Value* metadata = object.find("metadata");
   Value* after = metadata ? metadata->find("managedFields") : nullptr;
-  if (!after || after->size() != before.size()) return;
+  if (!after || after->size() != before.size() || *after == before) return;
   for (const Value& entry : after->items()) {
     Value wanted = timeless(entry, arena);
     auto same = [&](const Value& old) { return timeless(old, arena) == wanted; };

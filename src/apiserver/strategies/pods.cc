@@ -186,6 +186,7 @@ class PodStrategy final : public Strategy {
 
   static void validateSpecUpdate(const Field& spec, const Value& old, Arena& arena, FieldErrors& errors) {
     const Value& before = old["spec"];
+    if (*spec.value == before) return;
     for (std::string_view list : {"containers", "initContainers"}) {
       if (spec[list].size() == before[list].size()) continue;
       errors.forbidden(spec[list].path, concat("pod updates may not add or remove ",
