@@ -235,8 +235,11 @@ class Encryption(unittest.TestCase):
             skiff = Skiff(BINARY, ["--no-node", "--encryption-provider-config", config, "--encryption-provider-config-automatic-reload"])
             with skiff:
                 def disk():
-                    with open(os.path.join(skiff.dir, "store", "data.mdb"), "rb") as f:
-                        return f.read()
+                    content = b""
+                    for entry in os.scandir(os.path.join(skiff.dir, "store")):
+                        with open(entry.path, "rb") as f:
+                            content += f.read()
+                    return content
 
                 made = skiff.request("POST", SECRETS, {"metadata": {"name": "s"}, "stringData": {"a": "hunter2-in-the-clear"}})[1]
                 self.assertNotIn(b"hunter2-in-the-clear", disk())

@@ -14,7 +14,6 @@ namespace {
 using codec::Arena;
 using codec::Value;
 
-constexpr int kMaxAttempts = 50;
 constexpr std::string_view kOrphan = "orphan", kForeground = "foregroundDeletion";
 
 Status checkPreconditions(const WriteCall& call, const DeleteCall& how, const api::Object& live) {
@@ -99,104 +98,114 @@ void markDeleted(Value& object, WallTime now, int64_t grace, bool withGrace, Are
     setMetadata(object, arena, "generation", Value::integer(generation + 1));
 }
 
-}  // namespace
-
-Result<Deleted> Registry::remove(const WriteCall& call, const DeleteCall& how) {
-  std::string_view warning = strategyOf(*call.resource).silentDeletionWarning();
-  if (!warning.empty() && how.propagation == Propagation::Default && call.warnings &&
-      std::ranges::find(*call.warnings, warning) == call.warnings->end())  // once for a whole collection
-    call.warnings->emplace_back(warning);
-  for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
-    std::optional<Deleted> deleted = TRY(removeOnce(call, how));
-    if (deleted) return *std::move(deleted);
-  }
-  return modified(call.resource->info->group, call.resource->info->plural, call.name);
+// Nobody has to be waited for, and nobody told of the end to come.
+bool goesAtOnce(const ServedResource& resource, const Value& object, Propagation propagation, std::optional<int64_t> grace) {
+  bool waits = propagation == Propagation::Orphan || propagation == Propagation::Foreground;
+  return !waits && !grace && !isNamespace(resource) && !hasFinalizers(object) && !isServedDefinition(resource, object);
 }
 
-// nullopt: somebody wrote in between, try again.
-Result<std::optional<Deleted>> Registry::removeOnce(const WriteCall& call, const DeleteCall& how) {
+// Once for a whole collection.
+void warnOfSilentDeletion(const WriteCall& call, const DeleteCall& how, const Strategy& strategy) {
+  std::string_view warning = strategy.silentDeletionWarning();
+  if (warning.empty() || how.propagation != Propagation::Default || !call.warnings) return;
+  if (std::ranges::find(*call.warnings, warning) == call.warnings->end()) call.warnings->emplace_back(warning);
+}
+
+// Sets when the object is to end. `grace` in: what is asked for, out: what it has. False: it ends then already.
+bool setEnd(Value& object, const ServedResource& resource, std::optional<int64_t> asked, std::optional<int64_t>& grace, WallTime now,
+            Arena& arena) {
+  if (!isDeleting(object)) {
+    markDeleted(object, now, grace.value_or(0), !isNamespace(resource), arena);
+    return true;
+  }
+  if (!grace) return false;
+  // A second request may only shorten the time; the end moves with it.
+  int64_t before = object["metadata"]["deletionGracePeriodSeconds"].asInt();
+  if (!asked || *grace >= before) {
+    grace = before;
+    return false;
+  }
+  auto end = parseRfc3339(object["metadata"]["deletionTimestamp"].asString());
+  WallTime started = end ? *end - seconds(before) : now;
+  WallTime newEnd = std::max(now, started + seconds(*grace));
+  setMetadata(object, arena, "deletionTimestamp", Value::text(arena, formatRfc3339(newEnd)));
+  setMetadata(object, arena, "deletionGracePeriodSeconds", Value::integer(*grace));
+  return true;
+}
+
+bool setTerminating(Value& object, Arena& arena) {
+  Value& status = object.child(arena, "status");
+  if (!status.isMap()) status = Value::map();
+  bool changed = status["phase"].asString() != "Terminating";
+  status.set(arena, "phase", Value::string("Terminating"));
+  return changed;
+}
+
+}  // namespace
+
+Result<Written> Registry::remove(const WriteCall& call, const DeleteCall& how) {
+  warnOfSilentDeletion(call, how, strategyOf(*call.resource));
+  return attempt(call, [&](const WriteCall& same) { return planRemove(same, how); });
+}
+
+void Registry::removeThen(WriteCall call, DeleteCall how, Done done) {
+  warnOfSilentDeletion(call, how, strategyOf(*call.resource));
+  auto plan = [this, how = std::move(how)](const WriteCall& same) { return planRemove(same, how); };
+  attemptThen(std::move(call), std::move(plan), std::move(done));
+}
+
+Result<Registry::PlanPtr> Registry::planRemove(const WriteCall& call, const DeleteCall& how) {
   const ServedResource& resource = *call.resource;
   store::RecordPtr record = parts_.store->get(resource.keyOf(call.ns, call.name));
   if (!record) return notFound(resource.info->group, resource.info->plural, call.name);
   api::ObjectPtr live = TRY(storedObject(record, resource));
   TRY(checkPreconditions(call, how, *live));
   Strategy& strategy = strategyOf(resource);
-
-  auto document = codec::cloneDocument(live->root());
-  Arena& arena = document->arena;
-  Value& object = document->root;
-  AdmissionRequest request = admissionOf(call, Operation::Delete, nullptr, &live->root(), arena);
   if (call.admit) {
-    TRY(mutate(request));
-    TRY(validateAdmission(request));
+    Arena scratch;
+    TRY(admit(call, Operation::Delete, nullptr, &live->root(), scratch));
   }
 
   std::optional<int64_t> asked = how.gracePeriodSeconds;
   if (asked && *asked < 0) asked = 1;
   std::optional<int64_t> grace = strategy.gracePeriod(live->root(), asked);
-  bool marked = isDeleting(object);
-  bool changed = applyPropagation(object, propagationOf(how, strategy, object), arena);
-  if (!marked && isServedDefinition(resource, object)) addFinalizer(object, kDefinitionCleanup, arena);
-  bool pending = hasFinalizers(object) || (isNamespace(resource) && !object["spec"]["finalizers"].empty());
-  WallTime now = clock().now();
-  if (!marked) {
-    markDeleted(object, now, grace.value_or(0), !isNamespace(resource), arena);
-    changed = true;
-  } else if (grace) {
-    // A second request may only shorten the time; the end moves with it.
-    int64_t before = object["metadata"]["deletionGracePeriodSeconds"].asInt();
-    if (asked && *grace < before) {
-      auto end = parseRfc3339(object["metadata"]["deletionTimestamp"].asString());
-      WallTime started = end ? *end - seconds(before) : now;
-      WallTime newEnd = std::max(now, started + seconds(*grace));
-      setMetadata(object, arena, "deletionTimestamp", Value::text(arena, formatRfc3339(newEnd)));
-      setMetadata(object, arena, "deletionGracePeriodSeconds", Value::integer(*grace));
-      changed = true;
-    } else {
-      grace = before;
-    }
-  }
-  if (isNamespace(resource)) {
-    Value& status = object.child(arena, "status");
-    if (!status.isMap()) status = Value::map();
-    if (status["phase"].asString() != "Terminating") changed = true;
-    status.set(arena, "phase", Value::string("Terminating"));
-  }
+  Propagation propagation = propagationOf(how, strategy, live->root());
+  if (goesAtOnce(resource, live->root(), propagation, grace)) return planErase(call, record, live);
 
-  if (!pending && grace.value_or(0) == 0) {
-    // Kinds with grace show the time of their end; the others are shown as they were.
-    api::ObjectPtr shown = grace ? publish(std::move(document), record->modRevision(), resource) : live;
-    if (call.dryRun) return std::optional<Deleted>(Deleted{std::move(shown), true});
-    return erase(call, record, shown);
+  auto document = codec::cloneDocument(live->root());
+  Arena& arena = document->arena;
+  Value& object = document->root;
+  bool changed = applyPropagation(object, propagation, arena);
+  if (!isDeleting(object) && isServedDefinition(resource, object)) addFinalizer(object, kDefinitionCleanup, arena);
+  bool pending = hasFinalizers(object) || (isNamespace(resource) && !object["spec"]["finalizers"].empty());
+  changed |= setEnd(object, resource, asked, grace, clock().now(), arena);
+  if (isNamespace(resource)) changed |= setTerminating(object, arena);
+
+  auto shown = [&] { return publish(std::move(document), record->modRevision(), resource); };
+  // Kinds with grace show the time of their end; the others are shown as they were.
+  if (!pending && grace.value_or(0) == 0) return planErase(call, record, grace ? shown() : live);
+  auto plan = std::make_unique<Plan>(Plan{.operation = "update", .resource = call.resource, .name = call.name});
+  if (!changed || call.dryRun) {
+    plan->written = Written{shown()};
+    return plan;
   }
-  if (!changed || call.dryRun)
-    return std::optional<Deleted>(Deleted{publish(std::move(document), record->modRevision(), resource), false});
   TRY(normalize(object, resource, arena));
   std::string bytes = TRY(encodeStored(object, resource));
-  document = compacted(*document, resource);
-  api::ObjectPtr published;
-  store::Write write = writeOf(resource, record->key(), record->modRevision());
-  write.value = SharedBytes(std::move(bytes));
-  write.attach = attaching(published, document, write.value, resource);
-  store::WriteResult result = TRY(commit("update", resource, std::move(write)));
-  if (!result.applied) return std::optional<Deleted>();
-  announce(resource, published, false);
-  return std::optional<Deleted>(Deleted{std::move(published), false});
+  plan->document = compacted(*document, resource);
+  planWrite(*plan, record->key(), record->modRevision(), std::move(bytes));
+  return plan;
 }
 
-Result<std::optional<Deleted>> Registry::erase(const WriteCall& call, const store::RecordPtr& record,
-                                               const api::ObjectPtr& shown) {
-  const ServedResource& resource = *call.resource;
-  store::Write write = writeOf(resource, record->key(), record->modRevision());
-  write.remove = true;
-  store::WriteResult result = TRY(commit("delete", resource, std::move(write)));
-  if (!result.applied) {
-    if (!result.record) return notFound(resource.info->group, resource.info->plural, call.name);
-    return std::optional<Deleted>();
+Registry::PlanPtr Registry::planErase(const WriteCall& call, const store::RecordPtr& record, api::ObjectPtr shown) const {
+  auto plan = std::make_unique<Plan>(Plan{.operation = "delete", .resource = call.resource, .name = call.name});
+  if (call.dryRun) {
+    plan->written = Written{std::move(shown), false, true};
+    return plan;
   }
-  strategyOf(resource).release(shown->root());
-  announce(resource, shown, true);
-  return std::optional<Deleted>(Deleted{shown, true});
+  plan->write = writeOf(*call.resource, record->key(), record->modRevision());
+  plan->write.remove = true;
+  plan->object = std::move(shown);
+  return plan;
 }
 
 }  // namespace skiff::apiserver

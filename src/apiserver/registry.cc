@@ -11,6 +11,8 @@ namespace {
 
 // Events are forgotten after an hour, as upstream's --event-ttl.
 constexpr std::chrono::seconds kEventTtl{3600};
+// Enough for any burst of writers on one object; every round one of them wins.
+constexpr int kMaxAttempts = 50;
 
 ExpectedKind storedKind(const ServedResource& resource) {
   return {resource.storage->group, resource.storage->version, resource.storage->kind,
@@ -176,8 +178,48 @@ Registry::Outcome Registry::finish(Plan& plan, Result<store::WriteResult> result
   if (!result.ok()) return std::move(result).error();
   if (!applied && plan.mustBeNew) return alreadyExists(resource.info->group, resource.info->plural, plan.name);
   if (!applied) return std::optional<Written>();
-  announce(resource, plan.object, false);
-  return std::optional<Written>(Written{std::move(plan.object), plan.operation == "create"});
+  bool removed = plan.operation == "delete";
+  if (removed) strategyOf(resource).release(plan.object->root());
+  announce(resource, plan.object, removed);
+  return std::optional<Written>(Written{std::move(plan.object), plan.operation == "create", removed});
+}
+
+Result<Written> Registry::attempt(const WriteCall& call, const Planner& planner) const {
+  for (int attempts = 0; attempts < kMaxAttempts; ++attempts) {
+    PlanPtr plan = TRY(planner(call));
+    if (!plan) continue;
+    std::optional<Written> written = TRY(carryOut(*plan));
+    if (written) return *std::move(written);
+  }
+  return modified(call.resource->info->group, call.resource->info->plural, call.name);
+}
+
+struct Registry::Attempts {
+  WriteCall call;
+  Planner planner;
+  Done done;
+  int count = 0;
+};
+
+void Registry::attemptThen(WriteCall call, Planner planner, Done done) {
+  goOn(std::make_shared<Attempts>(Attempts{std::move(call), std::move(planner), std::move(done)}));
+}
+
+void Registry::goOn(const std::shared_ptr<Attempts>& attempts) {
+  while (attempts->count++ < kMaxAttempts) {
+    auto plan = attempts->planner(attempts->call);
+    if (!plan.ok()) return attempts->done(std::move(plan).error());
+    if (!*plan) continue;
+    return carryOutThen(std::move(*plan), [this, attempts](Outcome written) {
+      if (!written.ok()) return attempts->done(std::move(written).error());
+      if (*written) return attempts->done(**std::move(written));
+      // Not here: others wait to be called.
+      if (!parts_.writers->submit([this, attempts] { goOn(attempts); }))
+        attempts->done(tooManyRequests("Too many requests, please try again later.", 1));
+    });
+  }
+  const ServedResource& resource = *attempts->call.resource;
+  attempts->done(modified(resource.info->group, resource.info->plural, attempts->call.name));
 }
 
 void Registry::drain() {

@@ -44,7 +44,7 @@ struct WriteCall {
 struct Written {
   api::ObjectPtr object;  // in the stored version
   bool created = false;
-  bool deleted = false;  // the update removed the last finalizer of an object that was being deleted
+  bool deleted = false;  // it is gone: nothing held up the delete, or the update removed the last finalizer
 };
 
 enum class Propagation { Default, Orphan, Background, Foreground };
@@ -52,10 +52,6 @@ struct DeleteCall {
   std::optional<int64_t> gracePeriodSeconds;
   Propagation propagation = Propagation::Default;
   std::string uid, resourceVersion;  // preconditions; "": none
-};
-struct Deleted {
-  api::ObjectPtr object;
-  bool gone = false;  // false: only marked, finalizers or grace are pending
 };
 
 // The new tree from the live one, in the served version, made in `arena`. Called again after a conflict with another
@@ -91,12 +87,13 @@ class Registry {
   // `document` is decoded, conformed and defaulted, in the served version.
   Result<Written> create(const WriteCall& call, DocumentEdit document);
   Result<Written> update(const WriteCall& call, const UpdateRules& rules, const Transform& transform);
-  Result<Deleted> remove(const WriteCall& call, const DeleteCall& how);
+  Result<Written> remove(const WriteCall& call, const DeleteCall& how);
   // The same without waiting for the disk: `done` is called once, on this thread or on that of a later writer. What the call
   // points to must live until then.
   using Done = UniqueFunction<void(Result<Written>)>;
   void createThen(const WriteCall& call, DocumentEdit document, Done done);
   void updateThen(WriteCall call, const UpdateRules& rules, Transform transform, Done done);
+  void removeThen(WriteCall call, DeleteCall how, Done done);
   void drain();  // returns when all of them are done
 
   Strategy& strategyOf(const ServedResource& resource) const;
@@ -113,19 +110,20 @@ class Registry {
  private:
   // A write that is decided on: what is missing is the store's word.
   struct Plan {
-    std::string_view operation;      // create or update
+    std::string_view operation;      // create, update or delete
     ServedPtr resource;
     std::string name;
     bool mustBeNew = false;          // who finds the key taken has failed; others plan again
     std::optional<Written> written;  // there is nothing to commit, or it has been committed
     store::Write write;
     DocumentEdit document;           // becomes `object` when the write has its revision
-    api::ObjectPtr object;
+    api::ObjectPtr object;           // of a delete: as it is shown
     DocumentEdit allocated;          // its first form, for strategies that must release what they gave to it
   };
   using PlanPtr = std::unique_ptr<Plan>;  // null: somebody wrote in between, plan again
   using Outcome = Result<std::optional<Written>>;  // nullopt: the same
-  struct Update;  // an update that nobody waits for
+  using Planner = std::function<Result<PlanPtr>(const WriteCall&)>;
+  struct Attempts;  // at a write that nobody waits for
   Result<Written> createOnce(const WriteCall& call, DocumentEdit document);
   Result<PlanPtr> planCreate(const WriteCall& call, DocumentEdit document);
   Result<PlanPtr> planNew(const WriteCall& call, DocumentEdit document, Strategy& strategy);
@@ -133,13 +131,16 @@ class Registry {
   Result<PlanPtr> planUpdate(const WriteCall& call, const UpdateRules& rules, const Transform& transform);
   Result<PlanPtr> planChange(const WriteCall& call, const store::RecordPtr& record, const api::ObjectPtr& live,
                              DocumentEdit document, Strategy& strategy);
+  Result<PlanPtr> planRemove(const WriteCall& call, const DeleteCall& how);
+  PlanPtr planErase(const WriteCall& call, const store::RecordPtr& record, api::ObjectPtr shown) const;
   void planWrite(Plan& plan, std::string key, store::Revision expected, std::string bytes) const;
   Outcome carryOut(Plan& plan) const;
   void carryOutThen(PlanPtr plan, UniqueFunction<void(Outcome)> then);
   Outcome finish(Plan& plan, Result<store::WriteResult> result) const;
-  void tryUpdate(const std::shared_ptr<Update>& update);
-  Result<std::optional<Deleted>> removeOnce(const WriteCall& call, const DeleteCall& how);
-  Result<std::optional<Deleted>> erase(const WriteCall& call, const store::RecordPtr& record, const api::ObjectPtr& shown);
+  // Until nobody wrote in between.
+  Result<Written> attempt(const WriteCall& call, const Planner& planner) const;
+  void attemptThen(WriteCall call, Planner planner, Done done);
+  void goOn(const std::shared_ptr<Attempts>& attempts);
   AdmissionRequest admissionOf(const WriteCall& call, Operation operation, codec::Value* object,
                                const codec::Value* old, codec::Arena& arena) const;
   Status mutate(AdmissionRequest& request) const;

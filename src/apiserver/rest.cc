@@ -43,10 +43,10 @@ bool isLongList(const Exchange& exchange, const store::Store& store) {
   return store.count(prefix, store::prefixEnd(prefix)) > kLongList;
 }
 
-// Creations, updates and patches of objects do not.
+// What creates, changes or deletes one object does not.
 bool waitsForDisk(const RequestInfo& info) {
   if (info.verb == "create") return !info.subresource.empty();
-  return (info.verb != "update" && info.verb != "patch") || info.subresource == "scale";
+  return info.verb == "deletecollection" || info.subresource == "scale";
 }
 
 // The verb that discovery lists for what the request does.
@@ -268,7 +268,7 @@ void Rest::dispatchWrite(const ExchangePtr& exchange) {
   if (subresource == "scale") return updateScale(*exchange);
   if (verb == "update") return update(exchange);
   if (verb == "patch") return patch(exchange);
-  if (verb == "delete") return remove(*exchange);
+  if (verb == "delete") return remove(exchange);
   if (verb == "deletecollection") return removeCollection(*exchange);
   exchange->fail(methodNotAllowed());
 }
@@ -383,16 +383,24 @@ void Rest::patch(const ExchangePtr& exchange) {
   if (Status planned = run(); !planned.ok()) exchange->fail(planned.error());
 }
 
-void Rest::remove(Exchange& exchange) {
-  if (exchange.audit) exchange.audit->setRawRequest(exchange.request().body.view());
-  auto run = [&]() -> Result<Deleted> {
-    DeleteOptions options = TRY(parseDeleteOptions(exchange));
-    return parts_.registry->remove(callOf(exchange, "", options.dryRun), options.how);
+void Rest::remove(const ExchangePtr& exchange) {
+  if (exchange->audit) exchange->audit->setRawRequest(exchange->request().body.view());
+  auto run = [&]() -> Status {
+    DeleteOptions options = TRY(parseDeleteOptions(*exchange));
+    WriteCall call = callOf(*exchange, "", options.dryRun);
+    if (exchange->inProcess()) answerDeleted(*exchange, parts_.registry->remove(call, options.how));
+    else parts_.registry->removeThen(std::move(call), std::move(options.how), [this, exchange](Result<Written> deleted) {
+      answerDeleted(*exchange, std::move(deleted));
+    });
+    return okStatus();
   };
-  auto deleted = run();
+  if (Status planned = run(); !planned.ok()) exchange->fail(planned.error());
+}
+
+void Rest::answerDeleted(Exchange& exchange, Result<Written> deleted) {
   if (!deleted.ok()) return exchange.fail(deleted.error());
   const ServedResource& resource = *exchange.resource;
-  if (!deleted->gone || returnsDeleted(resource) || exchange.out.format == Format::Object)
+  if (!deleted->deleted || returnsDeleted(resource) || exchange.out.format == Format::Object)
     return respondObject(exchange, 200, deleted->object, parts_.registry->clock().now());
   codec::Arena arena;
   exchange.value(200,

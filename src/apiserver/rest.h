@@ -46,7 +46,8 @@ class Rest {
   void patch(const ExchangePtr& exchange);
   void change(const ExchangePtr& exchange, WriteCall call, const UpdateRules& rules, Transform transform);
   void answer(Exchange& exchange, Result<Written> written);
-  void remove(Exchange& exchange);
+  void remove(const ExchangePtr& exchange);
+  void answerDeleted(Exchange& exchange, Result<Written> deleted);
   void removeCollection(Exchange& exchange);
 
   // subresources.cc

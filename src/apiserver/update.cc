@@ -13,9 +13,6 @@ namespace {
 using codec::Arena;
 using codec::Value;
 
-// Enough for any burst of writers on one object; every round one of them wins.
-constexpr int kMaxAttempts = 50;
-
 // Names in a URL win over nothing, and must agree with what the object says.
 Status checkAddress(const WriteCall& call, const Value& object) {
   std::string_view name = object["metadata"]["name"].asString();
@@ -108,42 +105,12 @@ bool completesDeletion(const Value& object, const ServedResource& resource) {
 }  // namespace
 
 Result<Written> Registry::update(const WriteCall& call, const UpdateRules& rules, const Transform& transform) {
-  for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
-    PlanPtr plan = TRY(planUpdate(call, rules, transform));
-    if (!plan) continue;
-    std::optional<Written> written = TRY(carryOut(*plan));
-    if (written) return *std::move(written);
-  }
-  return modified(call.resource->info->group, call.resource->info->plural, call.name);
+  return attempt(call, [&](const WriteCall& same) { return planUpdate(same, rules, transform); });
 }
-
-struct Registry::Update {
-  WriteCall call;
-  UpdateRules rules;
-  Transform transform;
-  Done done;
-  int attempts = 0;
-};
 
 void Registry::updateThen(WriteCall call, const UpdateRules& rules, Transform transform, Done done) {
-  tryUpdate(std::make_shared<Update>(Update{std::move(call), rules, std::move(transform), std::move(done)}));
-}
-
-void Registry::tryUpdate(const std::shared_ptr<Update>& update) {
-  const WriteCall& call = update->call;
-  while (update->attempts++ < kMaxAttempts) {
-    auto plan = planUpdate(call, update->rules, update->transform);
-    if (!plan.ok()) return update->done(std::move(plan).error());
-    if (!*plan) continue;
-    return carryOutThen(std::move(*plan), [this, update](Outcome written) {
-      if (!written.ok()) return update->done(std::move(written).error());
-      if (*written) return update->done(**std::move(written));
-      // Not here: others wait to be called.
-      if (!parts_.writers->submit([this, update] { tryUpdate(update); }))
-        update->done(tooManyRequests("Too many requests, please try again later.", 1));
-    });
-  }
-  update->done(modified(call.resource->info->group, call.resource->info->plural, call.name));
+  auto plan = [this, rules, transform = std::move(transform)](const WriteCall& same) { return planUpdate(same, rules, transform); };
+  attemptThen(std::move(call), std::move(plan), std::move(done));
 }
 
 // An update of what is not there.
@@ -216,10 +183,7 @@ Result<Registry::PlanPtr> Registry::planChange(const WriteCall& call, const stor
   auto plan = std::make_unique<Plan>(Plan{.operation = "update", .resource = call.resource, .name = call.name});
   if (completesDeletion(document->root, resource)) {
     api::ObjectPtr last = publish(std::move(document), record->modRevision(), resource);
-    if (!call.dryRun) {
-      std::optional<Deleted> gone = TRY(erase(call, record, last));
-      if (!gone) return PlanPtr();
-    }
+    if (!call.dryRun) return planErase(call, record, std::move(last));
     plan->written = Written{std::move(last), false, true};
     return plan;
   }

@@ -1,5 +1,6 @@
 #include "store/sealed_disk.h"
 
+#include <algorithm>
 #include <unordered_map>
 
 #include "base/log.h"
@@ -12,8 +13,6 @@ RecordPtr withValue(const Record& record, std::string value) {
                                         nullptr, record.expiry());
 }
 
-}  // namespace
-
 Result<RecordPtr> sealed(Transformer& transformer, const RecordPtr& record) {
   std::string_view value = record->value().view();
   if (!transformer.sealOf(value).empty()) return record;
@@ -22,32 +21,65 @@ Result<RecordPtr> sealed(Transformer& transformer, const RecordPtr& record) {
   return withValue(*record, std::move(stored));
 }
 
-RecordPtr opened(Transformer& transformer, const RecordPtr& record) {
+Result<RecordPtr> opened(Transformer& transformer, const RecordPtr& record) {
   std::string_view stored = record->value().view();
   if (transformer.sealOf(stored).empty()) return record;
-  auto value = transformer.open(record->key(), stored);
-  if (value.ok()) return withValue(*record, *std::move(value));
-  log::error("A stored value cannot be decrypted", {{"key", record->key()}, {"err", value.error().message()}});
-  return record;
+  return withValue(*record, TRY(transformer.open(record->key(), stored)));
 }
 
-RecordPtr SealedDisk::noted(const RecordPtr& stored) {
-  notes_.note(stored->key(), transformer_->sealOf(stored->value().view()));
-  return opened(*transformer_, stored);
+// The past as if it began after so many of its events.
+void forgetFirst(Past& past, size_t count) {
+  if (count == 0) return;
+  auto end = past.events.begin() + static_cast<ptrdiff_t>(count);
+  std::unordered_map<std::string, RecordPtr> last;
+  for (auto event = past.events.begin(); event != end; ++event)
+    last[(*event)->record->key()] = (*event)->type == Event::Type::Delete ? nullptr : (*event)->record;
+  std::erase_if(past.base.records, [&](const RecordPtr& record) { return last.contains(record->key()); });
+  for (auto& [key, record] : last)
+    if (record) past.base.records.push_back(std::move(record));
+  past.base.revision = past.events[count - 1]->revision;
+  past.events.erase(past.events.begin(), end);
 }
+
+// Of each stored record the plain one; null when it cannot be opened.
+using Plain = std::unordered_map<RecordPtr, RecordPtr>;
+
+Plain openAll(Transformer& transformer, const Past& past) {
+  Plain plain;
+  auto open = [&](const RecordPtr& stored) { plain[stored] = opened(transformer, stored).valueOr(nullptr); };
+  std::ranges::for_each(past.base.records, open);
+  for (const EventPtr& event : past.events)
+    if (event->type == Event::Type::Put) open(event->record);
+  return plain;
+}
+
+// How many events it takes until none is left that tells of something unreadable.
+size_t unreadable(const Past& past, const Plain& plain) {
+  auto tells = [&](const EventPtr& event) {
+    return !plain.at(event->record) || (event->previous && !plain.at(event->previous));
+  };
+  auto last = std::find_if(past.events.rbegin(), past.events.rend(), tells);
+  return static_cast<size_t>(past.events.rend() - last);
+}
+
+}  // namespace
 
 Result<Past> SealedDisk::load() {
   Past past = TRY(inner_->load());
-  std::unordered_map<RecordPtr, RecordPtr> open;  // events share their records
-  for (RecordPtr& record : past.base.records) record = open[record] = noted(record);
+  Plain plain = openAll(*transformer_, past);
+  forgetFirst(past, unreadable(past, plain));
+  for (RecordPtr& record : past.base.records) {
+    notes_.note(record->key(), transformer_->sealOf(record->value().view()));
+    if (const RecordPtr& open = plain.at(record)) record = open;
+    else log::error("A stored value cannot be decrypted", {{"key", record->key()}});
+  }
   for (EventPtr& event : past.events) {
-    auto plain = std::make_shared<Event>(*event);
     bool removed = event->type == Event::Type::Delete;
-    if (removed) notes_.note(event->record->key(), {});
-    else open[event->record] = noted(event->record);
-    plain->record = open[event->record];
-    if (event->previous) plain->previous = open[event->previous];
-    event = std::move(plain);
+    notes_.note(event->record->key(), removed ? std::string() : transformer_->sealOf(event->record->value().view()));
+    auto open = std::make_shared<Event>(*event);
+    open->record = plain.at(event->record);
+    if (event->previous) open->previous = plain.at(event->previous);
+    event = std::move(open);
   }
   return past;
 }

@@ -89,6 +89,26 @@ TEST_CASE("history on disk is sealed too") {
   CHECK(batch.events[0]->record->value().view() == "other");
 }
 
+TEST_CASE("after a change of keys nothing needs the old one") {
+  TempDirectory scratch;
+  auto mirror = std::make_shared<Mirror>();
+  EngineOptions options{.directory = scratch / "store", .sync = false, .transformer = mirror};
+  {
+    auto store = mustOpen(options);
+    mirror->name = "lost";
+    put(*store, "/registry/a", "abc");
+    put(*store, "/registry/b", "old");
+    removeKey(*store, "/registry/b");
+    mirror->name = "two";
+    put(*store, "/registry/a", "abc");
+    put(*store, "/registry/c", "new");
+  }
+  auto store = mustOpen(options);
+  CHECK(show(store->range({})) == "/registry/a=abc@4 /registry/c=new@5");
+  CHECK(store->watch("/registry/", 3).failedWith(Reason::Expired));  // the first change tells of a value under the old key
+  CHECK(show((*store->watch("/registry/", 4))->take(10)) == "+/registry/c=new@5");
+}
+
 TEST_CASE("what cannot be opened is kept as it is") {
   TempDirectory scratch;
   auto mirror = std::make_shared<Mirror>();
