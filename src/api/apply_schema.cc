@@ -288,6 +288,15 @@ class CompareWalker {
  private:
   static bool isList(const ApplyShape& shape) { return shape.form == Form::Set || shape.form == Form::Keyed; }
 
+  // In the order of the set that is made of them: pointers are sorted sooner than sets.
+  static std::vector<const Member*> sortedMembers(const Value& map) {
+    std::vector<const Member*> members;
+    members.reserve(map.size());
+    for (const Member& member : map.members()) members.push_back(&member);
+    std::ranges::sort(members, {}, &Member::key);
+    return members;
+  }
+
   // All that is at and below a value which only one of the two sides has.
   static void takeAll(const Value& value, const ApplyShape& shape, FieldSet& set) {
     set.member = true;
@@ -298,8 +307,8 @@ class CompareWalker {
         if (auto element = itemElement(shape, item); element.ok()) takeAll(item, shape.element(), set.append(std::move(*element)));
     } else {
       ApplyShape childShape;
-      for (const Member& member : value.members())
-        if (shape.child(member.key, &childShape)) takeAll(member.value, childShape, set.append(fieldElement(member.key)));
+      for (const Member* member : sortedMembers(value))
+        if (shape.child(member->key, &childShape)) takeAll(member->value, childShape, set.append(fieldElement(member->key)));
     }
     set.settle();
   }

@@ -149,11 +149,27 @@ class Conformer {
     bool isField = false;
   };
 
+  // A stack that is only ever grown: every field of every object enters and leaves it.
+  class Path {
+   public:
+    void enter(const Step& step) {
+      if (depth_ == steps_.size()) steps_.resize(depth_ + 16);
+      steps_[depth_++] = step;
+    }
+    void leave() { --depth_; }
+    bool empty() const { return depth_ == 0; }
+    std::span<const Step> steps() const { return {steps_.data(), depth_}; }
+
+   private:
+    std::vector<Step> steps_;
+    size_t depth_ = 0;
+  };
+
   // The rest of a path's life ends with the caller's scope.
   struct Scope {
-    Scope(std::vector<Step>& p, Step step) : path(p) { path.push_back(step); }
-    ~Scope() { path.pop_back(); }
-    std::vector<Step>& path;
+    Scope(Path& p, const Step& step) : path(p) { path.enter(step); }
+    ~Scope() { path.leave(); }
+    Path& path;
   };
 
   static bool isTypeMeta(const TypeInfo& type, std::string_view key) {
@@ -212,7 +228,7 @@ class Conformer {
 
   std::string pathText() const {
     std::string out;
-    for (const auto& step : path_) {
+    for (const Step& step : path_.steps()) {
       if (step.name.empty() && !step.isField) {
         out += concat('[', step.index, ']');
       } else {
@@ -231,7 +247,7 @@ class Conformer {
     bool unstructured = report_.words == DecodeWords::Unstructured;
     if (unstructured && kind != GoKind::Own) return badRequest(unstructuredMismatch(value, wanted, kind));
     std::string field;
-    for (const auto& step : path_)
+    for (const Step& step : path_.steps())
       if (step.isField) field += concat(field.empty() ? "" : ".", step.name);
     if (field.empty() || !owner_ || unstructured)
       return badRequest(
@@ -437,7 +453,7 @@ class Conformer {
 
   Arena& arena_;
   DecodeReport& report_;
-  std::vector<Step> path_;
+  Path path_;
   const TypeInfo* owner_ = nullptr;  // the message whose field is being read
   bool quiet_ = false;
 };

@@ -119,6 +119,7 @@ class PlainReader {
       if (!canonical.ok()) return false;
       element = std::move(*canonical);
     }
+    if (set.children.empty()) set.children.reserve(4);
     FieldSet& child = set.append(std::move(element));
     if (!read(child, depth + 1)) return false;
     if (child.children.empty()) child.member = true;  // {} is the path itself

@@ -1,5 +1,7 @@
 #include "api/scalar_text.h"
 
+#include <algorithm>
+#include <array>
 #include <string>
 
 #include "api/quantity.h"
@@ -168,7 +170,21 @@ Result<Value> canonicalDuration(std::string_view text, Arena& arena) {
   return Value::text(arena, formatDuration(*duration));
 }
 
+namespace {
+
+// Most amounts are of this form, which is canonical: a number from 1 to 999 and a unit.
+bool isPlainQuantity(std::string_view text) {
+  size_t digits = 0;
+  while (digits < text.size() && text[digits] >= '0' && text[digits] <= '9') ++digits;
+  if (digits == 0 || digits > 3 || text[0] == '0') return false;
+  constexpr std::array<std::string_view, 8> units = {"", "m", "k", "M", "G", "Ki", "Mi", "Gi"};
+  return std::find(units.begin(), units.end(), text.substr(digits)) != units.end();
+}
+
+}  // namespace
+
 Result<Value> canonicalQuantityValue(std::string_view text, Arena& arena) {
+  if (isPlainQuantity(text)) return Value::string(text);
   auto problem = quantityParseError(text);
   if (!problem.empty()) return badRequest(std::string(problem));
   auto canonical = canonicalQuantity(text);

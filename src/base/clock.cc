@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdio>
+#include <utility>
 
 #include "base/result.h"
 #include "base/strings.h"
@@ -18,12 +19,17 @@ class RealClock final : public Clock {
   SteadyTime steadyNow() const override { return std::chrono::steady_clock::now(); }
 };
 
+// The kernel's numbers, drawn several at a time: a new pod takes seven.
 class KernelRng final : public Rng {
  public:
   uint64_t next() override {
-    uint64_t value = 0;
-    MUST(getrandom(&value, sizeof value, 0) == ssize_t(sizeof value));
-    return value;
+    thread_local std::array<uint64_t, 32> numbers;  // 256 bytes: what getrandom gives at once, or not at all
+    thread_local size_t left = 0;
+    if (left == 0) {
+      MUST(getrandom(numbers.data(), sizeof numbers, 0) == ssize_t(sizeof numbers));
+      left = numbers.size();
+    }
+    return std::exchange(numbers[--left], 0);
   }
 };
 }  // namespace

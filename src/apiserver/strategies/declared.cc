@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "api/field_slots.h"
 #include "apiserver/strategies/formats.h"
 #include "codec/json.h"
 
@@ -47,11 +48,13 @@ class Checker {
   }
 
   void message(const api::TypeInfo& type, const Field& object, const Value* old, bool root) {
-    for (const FieldInfo& info : type.fields) {
+    api::FieldSlots values(*object.value, type);
+    for (size_t i = 0; i < type.fields.size(); ++i) {
+      const FieldInfo& info = type.fields[i];
       if (root && (info.json == "metadata" || info.json == "status")) continue;
       bool isMessage = info.kind == FieldKind::Message && info.type != nullptr;
       if (info.rules.empty() && info.enumInfo == nullptr && !isMessage) continue;
-      const Value& value = (*object.value)[info.json];
+      const Value& value = values[i];
       if (info.rules.empty() && value.isNull()) continue;
       Field field{&value, object.path.name(info.json)};
       const Value* before = old != nullptr ? &(*old)[info.json] : nullptr;
