@@ -13,18 +13,20 @@ namespace {
 
 constexpr int kEventsPerTurn = 256;  // bounds how long a turn delays timers and posted tasks
 constexpr auto kSlowCallback = milliseconds(50);
+constexpr int kPostedPasses = 2;  // a turn
 constexpr int kRests = 2;
 constexpr int kLaterRest = 9;  // times as long as the first one
 
-// One turn: wait, deliver socket events, run due timers, run posted tasks. A task posted from
-// inside the loop runs at the end of the same turn at the latest in the next one, without a system
-// call.
+// One turn: wait, deliver socket events, run due timers, run posted tasks, and once those that these
+// have posted: what writers ask for and the sending of it need one turn. Later ones run in the next
+// turn. A task posted while the loop is awake needs no system call.
 class EpollLoop final : public EventLoop {
  public:
   explicit EpollLoop(milliseconds rest)
       : rest_(rest), epoll_(epoll_create1(EPOLL_CLOEXEC)), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     MUST(epoll_ >= 0 && wake_ >= 0);
-    epoll_event event{.events = EPOLLIN, .data = {.u64 = kWakeTag}};
+    // By edges: each wake-up is told once, and nobody has to read it.
+    epoll_event event{.events = EPOLLIN | EPOLLET, .data = {.u64 = kWakeTag}};
     MUST(epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &event) == 0);
   }
 
@@ -39,8 +41,8 @@ class EpollLoop final : public EventLoop {
     while (!stopping_.load(std::memory_order_acquire)) {
       int wait = waitMillis(), rest = restMillis();
       bool rests = rest >= 0 && (wait < 0 || wait > rest);
-      int count = epoll_wait(epoll_, events.data(), kEventsPerTurn, rests ? rest : wait);
-      if (rests && count == 0) {
+      int count = waitForEvents(events, rests ? rest : wait);
+      if (rests && count == 0 && !havePosted_.load(std::memory_order_acquire)) {
         releaseFreeMemory();
         ++rests_;
         continue;
@@ -48,7 +50,7 @@ class EpollLoop final : public EventLoop {
       rests_ = 0;
       for (int i = 0; i < count; ++i) deliver(events[size_t(i)]);
       runDueTimers();
-      runPosted();
+      for (int i = 0; i < kPostedPasses; ++i) runPosted();
       retired_.clear();
     }
     owner_.store(std::thread::id(), std::memory_order_release);
@@ -70,9 +72,8 @@ class EpollLoop final : public EventLoop {
       first = posted_.empty();
       posted_.push_back(std::move(task));
     }
-    havePosted_.store(true, std::memory_order_release);
-    // The loop looks at havePosted_ before it sleeps, so its own posts need no wake-up.
-    if (first && !inLoop()) wake();
+    havePosted_.store(true, std::memory_order_seq_cst);
+    if (first && asleep_.load(std::memory_order_seq_cst)) wake();
   }
 
   TimerId after(milliseconds delay, UniqueFunction<void()> task) override {
@@ -136,6 +137,15 @@ class EpollLoop final : public EventLoop {
     MUST(epoll_ctl(epoll_, operation, fd, &event) == 0);
   }
 
+  // Either the loop sees what was posted after it has said that it sleeps, or who posts sees that it does.
+  int waitForEvents(std::array<epoll_event, kEventsPerTurn>& events, int wait) {
+    if (wait != 0) asleep_.store(true, std::memory_order_seq_cst);
+    if (havePosted_.load(std::memory_order_seq_cst)) wait = 0;
+    int count = epoll_wait(epoll_, events.data(), kEventsPerTurn, wait);
+    asleep_.store(false, std::memory_order_relaxed);
+    return count;
+  }
+
   void wake() {
     uint64_t one = 1;
     [[maybe_unused]] auto written = write(wake_, &one, sizeof one);
@@ -158,11 +168,7 @@ class EpollLoop final : public EventLoop {
   }
 
   void deliver(const epoll_event& event) {
-    if (event.data.u64 == kWakeTag) {
-      uint64_t count;
-      [[maybe_unused]] auto got = read(wake_, &count, sizeof count);
-      return;
-    }
+    if (event.data.u64 == kWakeTag) return;
     size_t fd = uint32_t(event.data.u64);
     if (fd >= watches_.size()) return;
     Watch* watch = watches_[fd].get();
@@ -210,6 +216,7 @@ class EpollLoop final : public EventLoop {
   std::atomic<std::thread::id> owner_{};
   std::atomic<bool> stopping_{false};
   std::atomic<bool> havePosted_{false};
+  std::atomic<bool> asleep_{false};  // in the kernel, or about to be
   std::mutex mutex_;  // guards posted_
   std::vector<UniqueFunction<void()>> posted_;
 
