@@ -175,6 +175,7 @@ Registry::Outcome Registry::finish(Plan& plan, Result<store::WriteResult> result
   const ServedResource& resource = *plan.resource;
   bool applied = result.ok() && result->applied;
   if (!applied && plan.allocated) strategyOf(resource).release(plan.allocated->root);
+  if (applied && plan.replaced) strategyOf(resource).replaced(plan.replaced->root(), plan.object->root());
   if (!result.ok()) return std::move(result).error();
   if (!applied && plan.mustBeNew) return alreadyExists(resource.info->group, resource.info->plural, plan.name);
   if (!applied) return std::optional<Written>();

@@ -118,6 +118,7 @@ class Registry {
     store::Write write;
     DocumentEdit document;           // becomes `object` when the write has its revision
     api::ObjectPtr object;           // of a delete: as it is shown
+    api::ObjectPtr replaced;         // by an update, for the same strategies
     DocumentEdit allocated;          // its first form, for strategies that must release what they gave to it
   };
   using PlanPtr = std::unique_ptr<Plan>;  // null: somebody wrote in between, plan again

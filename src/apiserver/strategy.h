@@ -59,6 +59,8 @@ class Strategy {
   virtual Status allocate(StrategyContext&) { return okStatus(); }
   virtual bool allocates() const { return false; }  // true: allocate() edits the object
   virtual void release(const codec::Value& object) { (void)object; }
+  // After an update of one that allocates: what `before` held and `now` does not is free. After its dry run the other way round.
+  virtual void replaced(const codec::Value& before, const codec::Value& now) { (void)before, (void)now; }
   // The live object as the ownership of an update's fields is judged by: with what it has lost for a while only.
   virtual codec::Value asOwned(const codec::Value& live, codec::Arena&) const { return live; }
   // True: spec changes bump metadata.generation.

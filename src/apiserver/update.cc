@@ -192,6 +192,8 @@ Result<Registry::PlanPtr> Registry::planChange(const WriteCall& call, const stor
     plan->written = Written{live};
     return plan;
   }
+  if (strategy.allocates() && call.dryRun) strategy.replaced(document->root, live->root());
+  if (strategy.allocates()) plan->replaced = live;
   plan->document = compacted(*document, resource);
   if (call.dryRun) plan->written = Written{publish(std::move(plan->document), record->modRevision(), resource)};
   else planWrite(*plan, record->key(), record->modRevision(), std::move(bytes));

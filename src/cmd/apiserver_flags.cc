@@ -1,5 +1,6 @@
 #include "cmd/apiserver_flags.h"
 
+#include "apiserver/strategies/service_ranges.h"
 #include "base/strings.h"
 #include "cmd/duration_flag.h"
 
@@ -58,7 +59,7 @@ void addAuditFlags(Flags& flags, apiserver::audit::AuditOptions& options, std::s
 
 void ApiServerFlags::addTo(Flags& flags, ControlPlaneOptions& plane) {
   flags.list("runtime-config", &plane.api.runtimeConfig, "API versions on or off: group/version=true")
-      .text("service-cluster-ip-range", &plane.api.security.serviceCidr, "addresses of services")
+      .text("service-cluster-ip-range", &plane.api.security.serviceCidr, "addresses of services: one range, or one of each family")
       .boolean("profiling", &plane.api.profiling, "serve /debug/pprof/ to those who may");
   etcd_.add(flags);
   security_.addTo(flags, plane.api.security, plane.encryption);
@@ -68,6 +69,8 @@ void ApiServerFlags::addTo(Flags& flags, ControlPlaneOptions& plane) {
 
 Status ApiServerFlags::complete(const Flags& flags, ControlPlaneOptions& plane) const {
   plane.api.flags = flags.values();
+  if (auto ranges = apiserver::parseServiceRanges(plane.api.security.serviceCidr); !ranges.ok())
+    return badRequest(concat("--service-cluster-ip-range: ", ranges.error().message()));
   plane.etcd = TRY(etcd_.options());
   TRY(security_.complete(plane.api.security));
   if (auditWebhook_.empty()) return okStatus();

@@ -44,7 +44,7 @@ Status fillFromPki(const ClusterPki& pki, ControlPlaneOptions& plane) {
   }
   if (security.serviceAccountKeys.empty()) security.serviceAccountKeys = pki.serviceAccountKeys();
   if (plane.serving.certificatePem.empty()) {
-    auto serviceAddress = TRY(nthAddress(security.serviceCidr, 1));
+    auto serviceAddress = TRY(nthServiceAddress(security.serviceCidr, 1));
     auto made = TRY(pki.serverCertificate("apiserver",
                                           {"kubernetes", "kubernetes.default", "kubernetes.default.svc",
                                            "kubernetes.default.svc.cluster.local", "localhost", hostName()},

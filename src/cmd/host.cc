@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "apiserver/strategies/service_ranges.h"
 #include "base/strings.h"
 
 namespace skiff::cmd {
@@ -32,19 +33,12 @@ std::string primaryAddress() {
   return text;
 }
 
-Result<std::string> nthAddress(std::string_view cidr, uint32_t n) {
-  auto parts = cut(cidr, "/");
-  in_addr base{};
-  auto bits = parts ? parseInt(parts->second) : std::nullopt;
-  if (!bits || *bits < 0 || *bits > 32 || inet_pton(AF_INET, std::string(parts->first).c_str(), &base) != 1)
-    return badRequest(concat("invalid CIDR ", skiff::quoted(cidr)));
-  uint64_t size = 1ull << (32 - *bits);
-  if (n >= size) return badRequest(concat("CIDR ", skiff::quoted(cidr), " is too small"));
-  uint32_t mask = *bits == 0 ? 0 : ~uint32_t(size - 1);
-  in_addr address{htonl((ntohl(base.s_addr) & mask) + n)};
-  char text[INET_ADDRSTRLEN];
-  inet_ntop(AF_INET, &address, text, sizeof text);
-  return std::string(text);
+Result<std::string> nthServiceAddress(std::string_view ranges, uint64_t n) {
+  auto parsed = TRY(apiserver::parseServiceRanges(ranges));
+  const auto& range = parsed.front();
+  int hostBits = (range.address.v6 ? 128 : 32) - range.bits;
+  if (hostBits < 64 && n >> hostBits != 0) return badRequest(concat("CIDR ", skiff::quoted(ranges), " is too small"));
+  return apiserver::formatIp(apiserver::addressAt(range, n));
 }
 
 }  // namespace skiff::cmd

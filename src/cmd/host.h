@@ -10,7 +10,7 @@ namespace skiff::cmd {
 std::string hostName();
 // The IPv4 address of the default route's interface; 127.0.0.1 when there is none.
 std::string primaryAddress();
-// The n-th address of an IPv4 CIDR: nthAddress("10.96.0.0/16", 10) is 10.96.0.10.
-Result<std::string> nthAddress(std::string_view cidr, uint32_t n);
+// The n-th address of the first range of services: nthServiceAddress("10.96.0.0/16,fd00::/112", 10) is 10.96.0.10.
+Result<std::string> nthServiceAddress(std::string_view ranges, uint64_t n);
 
 }  // namespace skiff::cmd

@@ -103,7 +103,7 @@ Status Cluster::startRoles(const UpOptions& options) {
 Status Cluster::startNode(const UpOptions& options) {
   auto node = concat("system:node:", options.nodeName);
   auto serving = TRY(pki_->serverCertificate("kubelet", {options.nodeName, "localhost"}, {options.nodeIp, "127.0.0.1"}));
-  auto clusterDns = TRY(nthAddress(options.plane.api.security.serviceCidr, 10));
+  auto clusterDns = TRY(nthServiceAddress(options.plane.api.security.serviceCidr, 10));
   TRY(startDns(options));
   TRY(run(proxy::createProxy({.transport = transportFor({"system:kube-proxy", {}}),
                               .nodeName = options.nodeName,
@@ -130,7 +130,7 @@ Status Cluster::startNode(const UpOptions& options) {
 // DNS listens beside the node on a port of its own; the kube-dns service leads port 53 there.
 Status Cluster::startDns(const UpOptions& options) {
   auto transport = transportFor({"system:coredns", {"system:masters"}});
-  auto clusterDns = TRY(nthAddress(options.plane.api.security.serviceCidr, 10));
+  auto clusterDns = TRY(nthServiceAddress(options.plane.api.security.serviceCidr, 10));
   TRY(run(dns::createDns({.transport = transport, .listenAddress = options.nodeIp, .port = options.dnsPort})));
   client::Client client(transport, "skiff");
   return ensureDnsService(client, clusterDns, options.nodeIp, options.nodeName, options.dnsPort);

@@ -159,29 +159,32 @@ bool servedByDefault(const api::GroupVersionInfo& info) {
 
 void addServiceRange(std::vector<std::string>& out, const SecurityOptions& options,
                      std::string_view now) {
-  auto range = formats::parseCidr(options.serviceCidr);
-  if (!range) return;
+  auto ranges = parseServiceRanges(options.serviceCidr);
+  if (!ranges.ok()) return;
+  const formats::Network& range = ranges->front();
+  std::vector<std::string> cidrs;
+  for (const formats::Network& one : *ranges) cidrs.push_back(quoted(concat(formatIp(one.address), "/", one.bits)));
   out.push_back(concat(
-      R"({"apiVersion":"networking.k8s.io/v1","kind":"ServiceCIDR","metadata":{"name":"kubernetes"},"spec":{"cidrs":[")",
-      options.serviceCidr, R"("]},)",
-      conditionJson("Ready", "True", "", "Kubernetes Service CIDR is ready", now), "}"));
+      R"({"apiVersion":"networking.k8s.io/v1","kind":"ServiceCIDR","metadata":{"name":"kubernetes"},"spec":{"cidrs":[)",
+      join(cidrs, ","), "]},",
+      conditionJson("Ready", "True", "", "Kubernetes default Service CIDR is ready", now), "}"));
   out.push_back(concat(
       R"({"apiVersion":"networking.k8s.io/v1","kind":"IPAddress","metadata":{"labels":{"ipaddress.kubernetes.io/ip-family":")",
-      range->address.v6 ? "IPv6" : "IPv4",
+      range.address.v6 ? "IPv6" : "IPv4",
       R"(","ipaddress.kubernetes.io/managed-by":"ipallocator.k8s.io"},"name":")",
-      formatIp(addressAt(*range, 1)),
+      formatIp(addressAt(range, 1)),
       R"("},"spec":{"parentRef":{"name":"kubernetes","namespace":"default","resource":"services"}}})"));
 }
 
 // The server as a service of the cluster. Its endpoints can only be told when others can reach the address.
 void addOwnService(std::vector<std::string>& out, const SecurityOptions& options, std::string_view address, int port) {
-  auto range = formats::parseCidr(options.serviceCidr);
+  auto ranges = parseServiceRanges(options.serviceCidr);
   auto ip = formats::parseIp(address);
-  if (!range || !ip) return;
+  if (!ranges.ok() || !ip) return;
   constexpr std::string_view kName = R"("name":"kubernetes","namespace":"default")";
   out.push_back(concat(
       R"({"apiVersion":"v1","kind":"Service","metadata":{"labels":{"component":"apiserver","provider":"kubernetes"},)", kName,
-      R"(},"spec":{"clusterIP":")", formatIp(addressAt(*range, 1)),
+      R"(},"spec":{"clusterIP":")", formatIp(addressAt(ranges->front(), 1)),
       R"(","ports":[{"name":"https","port":443,"protocol":"TCP","targetPort":)", port, R"(}],"type":"ClusterIP"}})"));
   if (ip->isLoopback() || ip->isUnspecified()) return;
   std::string ports = concat(R"("ports":[{"name":"https","port":)", port, R"(,"protocol":"TCP"}])");

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "apiserver/strategies/service_claims.h"
+#include "apiserver/strategies/service_families.h"
 #include "base/strings.h"
 
 namespace skiff::apiserver {
@@ -86,27 +87,35 @@ Result<bool> ServiceAllocator::tryPort(const ServiceOwner& owner, int number, st
   return true;
 }
 
-Result<std::string> ServiceAllocator::takeAddress(const ServiceOwner& owner, const std::string& wanted) {
+std::vector<std::string_view> ServiceAllocator::families() const {
+  std::vector<std::string_view> families;
+  for (const formats::Network& range : ranges_) families.push_back(familyOf(range.address));
+  return families;
+}
+
+const formats::Network& ServiceAllocator::rangeOf(std::string_view family) const {
+  auto found = std::ranges::find_if(ranges_, [&](const formats::Network& range) { return familyOf(range.address) == family; });
+  return found == ranges_.end() ? ranges_.front() : *found;
+}
+
+Result<std::string> ServiceAllocator::takeAddress(const ServiceOwner& owner, const std::string& wanted, std::string_view family) {
   std::lock_guard lock(mutex_);
   load();
+  const formats::Network& range = rangeOf(family);
   if (!wanted.empty()) {
     auto ip = formats::parseIp(wanted);
-    if (!ip || !range_.contains(*ip)) {
-      return badRequest("the provided network does not match the current range");
-    }
-    std::string text = formatIp(*ip);
-    if (text == formatIp(addressAt(range_, 0))) {
-      return badRequest(concat("the provided IP (", text, ") is not in the valid range"));
-    }
+    std::string text = ip ? formatIp(*ip) : wanted, network = formatIp(addressAt(range, 0));
+    if (!ip || !range.contains(*ip) || text == network)
+      return badRequest(concat("the provided IP (", text, ") is not in the valid range. The range of valid IPs is ", network, "/", range.bits));
     if (!TRY(tryAddress(owner, text))) return badRequest("provided IP is already allocated");
     return text;
   }
-  uint64_t size = usableAddresses(range_), band = staticBand(size, 16, 256);
+  uint64_t size = usableAddresses(range), band = staticBand(size, 16, 256);
   // Offsets 1..size; the dynamic part from a random start on, then the static band.
   uint64_t dynamic = size - band, start = dynamic == 0 ? 0 : rng_.below(dynamic);
   for (uint64_t i = 0; i < size; ++i) {
     uint64_t offset = i < dynamic ? band + (start + i) % dynamic : i - dynamic;
-    std::string text = formatIp(addressAt(range_, offset + 1));
+    std::string text = formatIp(addressAt(range, offset + 1));
     if (!cluster_.serviceClaims() && addresses_.contains(text)) continue;
     if (TRY(tryAddress(owner, text))) return text;
   }
@@ -170,6 +179,28 @@ void ServiceAllocator::keepOnly(const Value& service) {
   std::erase_if(surplus.addresses, [&](const std::string& one) { return std::ranges::find(kept.addresses, one) != kept.addresses.end(); });
   std::erase_if(surplus.ports, [&](int one) { return std::ranges::find(kept.ports, one) != kept.ports.end(); });
   giveBack(service, surplus);
+}
+
+void ServiceAllocator::releaseDropped(const Value& before, const Value& now) {
+  Holdings dropped = heldBy(before), kept = heldBy(now);
+  std::erase_if(dropped.addresses, [&](const std::string& one) { return std::ranges::find(kept.addresses, one) != kept.addresses.end(); });
+  std::erase_if(dropped.ports, [&](int one) { return std::ranges::find(kept.ports, one) != kept.ports.end(); });
+  {
+    std::lock_guard lock(mutex_);
+    load();
+    std::string owner = before["metadata"]["uid"].str();
+    // Its own, and in a shared store what another server gave it; not what a dry run only looked at.
+    auto forgets = [&](auto& table, const auto& one) {
+      auto found = table.find(one);
+      if (found == table.end()) return true;
+      bool claimed = found->second.claimed, its = found->second.owner == owner;
+      if (its) table.erase(found);
+      return its && claimed;
+    };
+    std::erase_if(dropped.addresses, [&](const std::string& one) { return !forgets(addresses_, one); });
+    std::erase_if(dropped.ports, [&](int one) { return !forgets(ports_, one); });
+  }
+  giveBack(before, dropped);
 }
 
 // What another server has given to the service is known from the service alone.

@@ -24,18 +24,21 @@ struct ServiceOwner {
 // Thread safe.
 class ServiceAllocator {
  public:
-  ServiceAllocator(formats::Network range, int firstPort, int lastPort, const ClusterReader& cluster, Rng& rng)
-      : range_(range), firstPort_(firstPort), lastPort_(lastPort), cluster_(cluster), rng_(rng) {}
+  // One range for each family that the cluster has, the default's first.
+  ServiceAllocator(std::vector<formats::Network> ranges, int firstPort, int lastPort, const ClusterReader& cluster, Rng& rng)
+      : ranges_(std::move(ranges)), firstPort_(firstPort), lastPort_(lastPort), cluster_(cluster), rng_(rng) {}
 
   // The message says why not, for the field's error.
-  Result<std::string> takeAddress(const ServiceOwner& owner, const std::string& wanted);  // "": any
+  Result<std::string> takeAddress(const ServiceOwner& owner, const std::string& wanted, std::string_view family);  // "": any
   Result<int> takePort(const ServiceOwner& owner, int wanted, std::string_view protocol);   // 0: any
   // Keeps of its holdings only what the service states.
   void keepOnly(const codec::Value& service);
+  // Frees what the service held before and does not state now.
+  void releaseDropped(const codec::Value& before, const codec::Value& now);
   // Frees all it holds.
   void release(const codec::Value& service);
 
-  const formats::Network& range() const { return range_; }
+  std::vector<std::string_view> families() const;
 
  private:
   struct Address {
@@ -58,10 +61,11 @@ class ServiceAllocator {
   Result<bool> tryPort(const ServiceOwner& owner, int port, std::string_view protocol);
   Holdings forget(const std::string& owner);  // those that are claimed
 
+  const formats::Network& rangeOf(std::string_view family) const;
   static Holdings heldBy(const codec::Value& service);
   void giveBack(const codec::Value& service, const Holdings& holdings);  // without the lock
 
-  const formats::Network range_;
+  const std::vector<formats::Network> ranges_;
   const int firstPort_, lastPort_;
   const ClusterReader& cluster_;
   Rng& rng_;

@@ -4,7 +4,35 @@
 
 #include <algorithm>
 
+#include "base/strings.h"
+
 namespace skiff::apiserver {
+
+namespace {
+
+formats::Network masked(formats::Network network) {
+  size_t bits = size_t(network.bits) + (network.address.v6 ? 0 : 96);
+  for (size_t i = 0; i < 16; ++i) {
+    size_t kept = bits > i * 8 ? std::min<size_t>(bits - i * 8, 8) : 0;
+    network.address.bytes[i] = uint8_t(network.address.bytes[i] & (0xff00u >> kept));
+  }
+  return network;
+}
+
+}  // namespace
+
+Result<std::vector<formats::Network>> parseServiceRanges(std::string_view text) {
+  std::vector<formats::Network> ranges;
+  for (std::string_view part : splitNonEmpty(text, ',')) {
+    auto range = formats::parseCidr(part);
+    if (!range) return badRequest(concat("invalid CIDR ", quoted(part)));
+    ranges.push_back(masked(*range));
+  }
+  if (ranges.empty() || ranges.size() > 2) return badRequest("one or two ranges of service addresses are needed");
+  if (ranges.size() == 2 && ranges[0].address.v6 == ranges[1].address.v6)
+    return badRequest("the two ranges of service addresses must be of different families");
+  return ranges;
+}
 
 formats::Ip addressAt(const formats::Network& network, uint64_t n) {
   formats::Ip ip = network.address;

@@ -10,6 +10,8 @@
 namespace skiff::apiserver {
 namespace {
 
+using codec::Value;
+
 class CountingRng final : public Rng {
  public:
   uint64_t next() override { return n_++; }
@@ -21,7 +23,7 @@ class CountingRng final : public Rng {
 struct Fixture {
   FakeCluster cluster;
   CountingRng rng;
-  ServiceAllocator make(std::string_view cidr) { return {*formats::parseCidr(cidr), 30000, 30003, cluster, rng}; }
+  ServiceAllocator make(std::string_view cidr) { return {*parseServiceRanges(cidr), 30000, 30003, cluster, rng}; }
 };
 
 TEST_CASE("addresses are given out once, until they are free again") {
@@ -30,14 +32,14 @@ TEST_CASE("addresses are given out once, until they are free again") {
   codec::Arena arena;
   std::set<std::string> seen;
   for (int i = 0; i < 6; ++i) {
-    auto taken = allocator.takeAddress({concat("owner", i)}, "");
+    auto taken = allocator.takeAddress({concat("owner", i)}, "", "IPv4");
     REQUIRE(taken.ok());
     CHECK(seen.insert(*taken).second);
   }
   CHECK(seen == std::set<std::string>{"10.96.0.1", "10.96.0.2", "10.96.0.3", "10.96.0.4", "10.96.0.5", "10.96.0.6"});
-  CHECK(allocator.takeAddress({"late"}, "").error().message() == "range is full");
+  CHECK(allocator.takeAddress({"late"}, "", "IPv4").error().message() == "range is full");
   allocator.release(*codec::parseJson(R"({"metadata":{"uid":"owner3"}})", arena));
-  CHECK(allocator.takeAddress({"late"}, "").ok());
+  CHECK(allocator.takeAddress({"late"}, "", "IPv4").ok());
 }
 
 TEST_CASE("what stored services hold is taken from the start") {
@@ -45,25 +47,25 @@ TEST_CASE("what stored services hold is taken from the start") {
   f.cluster.add("", "services", R"({"metadata":{"namespace":"a","name":"s","uid":"u"},"spec":{"clusterIPs":["10.96.0.2"],
     "ports":[{"port":80,"protocol":"TCP","nodePort":30001}]}})");
   auto allocator = f.make("10.96.0.0/29");
-  CHECK(allocator.takeAddress({"other"}, "10.96.0.2").error().message() == "provided IP is already allocated");
-  CHECK(allocator.takeAddress({"u"}, "10.96.0.2").ok());  // its own: a retried write
+  CHECK(allocator.takeAddress({"other"}, "10.96.0.2", "IPv4").error().message() == "provided IP is already allocated");
+  CHECK(allocator.takeAddress({"u"}, "10.96.0.2", "IPv4").ok());  // its own: a retried write
   CHECK(allocator.takePort({"other"}, 30001, "UDP").error().message() == "provided port is already allocated");
   CHECK(allocator.takePort({"u"}, 30001, "UDP").ok());
   CHECK(allocator.takePort({"u"}, 80, "TCP").error().message() ==
         "provided port is not in the valid range. The range of valid ports is 30000-30003");
-  CHECK(allocator.takeAddress({"u"}, "10.97.0.1").error().message() ==
-        "the provided network does not match the current range");
+  CHECK(allocator.takeAddress({"u"}, "10.97.0.1", "IPv4").error().message() ==
+        "the provided IP (10.97.0.1) is not in the valid range. The range of valid IPs is 10.96.0.0/29");
 }
 
 TEST_CASE("the low end of a large range is left to those who ask for it") {
   Fixture f;
   auto allocator = f.make("10.96.0.0/16");
   for (int i = 0; i < 100; ++i) {
-    auto ip = formats::parseIp(*allocator.takeAddress({std::to_string(i)}, ""));
+    auto ip = formats::parseIp(*allocator.takeAddress({std::to_string(i)}, "", "IPv4"));
     REQUIRE(ip.has_value());
     CHECK(ip->bytes[14] >= 1);
   }
-  CHECK(*allocator.takeAddress({"dns"}, "10.96.0.10") == "10.96.0.10");
+  CHECK(*allocator.takeAddress({"dns"}, "10.96.0.10", "IPv4") == "10.96.0.10");
 }
 
 // What the servers of a store have agreed on.
@@ -91,15 +93,15 @@ TEST_CASE("servers that share a range heed each other's claims") {
   SharedCluster cluster;
   CountingRng rng;
   codec::Arena arena;
-  auto range = *formats::parseCidr("10.96.0.0/29");
+  auto range = *parseServiceRanges("10.96.0.0/29");
   ServiceAllocator a(range, 30000, 30003, cluster, rng), b(range, 30000, 30003, cluster, rng);
   std::set<std::string> seen;
   for (int i = 0; i < 3; ++i) {
-    CHECK(seen.insert(*a.takeAddress({concat("a", i)}, "")).second);
-    CHECK(seen.insert(*b.takeAddress({concat("b", i)}, "")).second);
+    CHECK(seen.insert(*a.takeAddress({concat("a", i)}, "", "IPv4")).second);
+    CHECK(seen.insert(*b.takeAddress({concat("b", i)}, "", "IPv4")).second);
   }
-  CHECK(a.takeAddress({"late"}, "").error().message() == "range is full");
-  CHECK(a.takeAddress({"late"}, "10.96.0.1").error().message() == "provided IP is already allocated");
+  CHECK(a.takeAddress({"late"}, "", "IPv4").error().message() == "range is full");
+  CHECK(a.takeAddress({"late"}, "10.96.0.1", "IPv4").error().message() == "provided IP is already allocated");
   CHECK(*a.takePort({"a0"}, 30001, "TCP") == 30001);
   CHECK(*a.takePort({"a0"}, 30001, "UDP") == 30001);
   CHECK_FALSE(b.takePort({"b0"}, 30001, "TCP").ok());
@@ -113,13 +115,39 @@ TEST_CASE("servers that share a range heed each other's claims") {
   CHECK(*a.takePort({"late"}, 30001, "TCP") == 30001);
 }
 
+TEST_CASE("a secondary address comes from the other range and is free once its service does without it") {
+  SharedCluster cluster;
+  CountingRng rng;
+  codec::Arena arena;
+  ServiceAllocator a(*parseServiceRanges("10.96.0.0/29,fd00::/125"), 30000, 30003, cluster, rng);
+  CHECK(a.families() == std::vector<std::string_view>{"IPv4", "IPv6"});
+  ServiceOwner owner{"u", "n", "s"};
+  REQUIRE(*a.takeAddress(owner, "10.96.0.2", "IPv4") == "10.96.0.2");
+  CHECK(*a.takeAddress(owner, "fd00::2", "IPv6") == "fd00::2");
+  CHECK(a.takeAddress(owner, "10.96.0.3", "IPv6").error().message() ==
+        "the provided IP (10.96.0.3) is not in the valid range. The range of valid IPs is fd00::/125");
+  Value both = *codec::parseJson(R"({"metadata":{"uid":"u"},"spec":{"clusterIPs":["10.96.0.2","fd00::2"]}})", arena);
+  Value one = *codec::parseJson(R"({"metadata":{"uid":"u"},"spec":{"clusterIPs":["10.96.0.2"]}})", arena);
+  a.releaseDropped(both, one);
+  CHECK(cluster.claims.addresses == std::set<std::string>{"10.96.0.2"});
+  CHECK(a.takeAddress({"other"}, "fd00::2", "IPv6").ok());
+}
+
+TEST_CASE("ranges are one or two, of different families") {
+  CHECK(formatIp(parseServiceRanges("10.96.3.4/16")->front().address) == "10.96.0.0");
+  for (std::string_view bad : {"", "10.96.0.0", "10.96.0.0/16,10.97.0.0/16", "10.96.0.0/16,fd00::/112,fd01::/112"}) {
+    CAPTURE(bad);
+    CHECK_FALSE(parseServiceRanges(bad).ok());
+  }
+}
+
 TEST_CASE("a dry run takes and frees nothing") {
   SharedCluster cluster;
   CountingRng rng;
   codec::Arena arena;
-  ServiceAllocator a(*formats::parseCidr("10.96.0.0/29"), 30000, 30003, cluster, rng);
+  ServiceAllocator a(*parseServiceRanges("10.96.0.0/29"), 30000, 30003, cluster, rng);
   ServiceOwner dry{"u", "n", "s", true};
-  std::string address = *a.takeAddress(dry, "");
+  std::string address = *a.takeAddress(dry, "", "IPv4");
   int port = *a.takePort(dry, 0, "TCP");
   CHECK(cluster.claims.addresses.empty());
   // Meanwhile another server takes the same.

@@ -3,6 +3,7 @@
 
 #include "apiserver/strategies/checks.h"
 #include "apiserver/strategies/service_allocator.h"
+#include "apiserver/strategies/service_families.h"
 #include "apiserver/strategies/strategies.h"
 #include "apiserver/strategies/warnings.h"
 
@@ -13,10 +14,6 @@ namespace {
 using codec::Arena;
 using codec::Value;
 
-bool isHeadless(const Value& spec) {
-  return spec["clusterIP"].asString() == "None" || spec["clusterIPs"].at(0).asString() == "None";
-}
-bool isExternalName(const Value& spec) { return spec["type"].asString() == "ExternalName"; }
 bool needsNodePorts(const Value& spec) {
   std::string_view type = spec["type"].asString();
   if (type == "NodePort") return true;
@@ -108,31 +105,12 @@ void validateTypeFields(const Field& spec, FieldErrors& errors) {
     }
     return;
   }
-  for (std::string_view name : {"clusterIPs", "ipFamilies"}) {
-    if (spec[name].size() > 0) {
-      errors.forbidden(spec[name].path, "may not be set for ExternalName services");
-    }
-  }
   if (spec["externalName"].text().empty()) {
     errors.required(spec["externalName"].path, "");
   } else {
     std::string_view name = spec["externalName"].text();
     if (name.ends_with('.')) name.remove_suffix(1);
     addFaults(errors, spec["externalName"], formats::dnsSubdomain(name));
-  }
-}
-
-void validateAddresses(const Field& spec, FieldErrors& errors) {
-  Field single = spec["clusterIP"], list = spec["clusterIPs"];
-  if (!single.text().empty() && list.size() > 0 && list.at(0).text() != single.text()) {
-    errors.invalid(list.path, shown(*list.value), "first value must match `clusterIP`");
-  }
-  each(list, [&](const Field& address) {
-    if (address.text() != "None") addFaults(errors, address, formats::ipAddress(address.text()));
-  });
-  each(spec["ipFamilies"], [&](const Field& family) { checkEnum(errors, family, {"IPv4", "IPv6"}); });
-  if (!spec["ipFamilyPolicy"].text().empty()) {
-    checkEnum(errors, spec["ipFamilyPolicy"], {"PreferDualStack", "RequireDualStack", "SingleStack"});
   }
 }
 
@@ -149,11 +127,11 @@ void validateTraffic(const Field& spec, FieldErrors& errors) {
 }
 
 void validateSpec(const Field& spec, FieldErrors& errors) {
+  checkFamilyFields(spec, errors);
   validateTypeFields(spec, errors);
   validatePorts(spec, errors);
   validateLabels(spec["selector"], errors);
   validateSession(spec, errors);
-  validateAddresses(spec, errors);
   if (spec["type"].text().empty()) {
     errors.required(spec["type"].path, "");
   } else {
@@ -195,9 +173,12 @@ class ServiceStrategy final : public StatusStrategy {
     dropForeignFields(spec, old);
     if (isExternalName(spec)) return;
     if (!isExternalName(old)) {
-      for (std::string_view name : {"clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"}) {
+      for (std::string_view name : {"clusterIP", "clusterIPs", "ipFamilyPolicy"}) {
         if (sameValue(spec[name], Value())) keep(spec, old, name, arena);
       }
+      // Other addresses say their families themselves.
+      bool samePrimary = spec["clusterIPs"].at(0) == old["clusterIPs"].at(0);
+      if (samePrimary && sameValue(spec["ipFamilies"], Value())) keep(spec, old, "ipFamilies", arena);
     }
     if (needsNodePorts(spec) && needsNodePorts(old)) keepNodePorts(spec, old, arena);
     if (!needsNodePorts(spec)) dropNodePorts(spec, old);
@@ -217,12 +198,6 @@ class ServiceStrategy final : public StatusStrategy {
   void validateUpdate(StrategyContext& context, FieldErrors& errors) override {
     if (!isWhole(context)) return;
     Field spec = rootField(context.object())["spec"];
-    const Value& old = context.old()["spec"];
-    std::string_view before = old["clusterIPs"].at(0).asString();
-    if (!isExternalName(old) && !isExternalName(*spec.value) && !before.empty() &&
-        spec["clusterIPs"].at(0).text() != before) {
-      errors.invalid(spec["clusterIPs"].at(0).path, shown(*spec["clusterIPs"].value), "may not change once set");
-    }
     validateSpec(spec, errors);
     warnOf(spec, context.request.warnings);
   }
@@ -236,10 +211,16 @@ class ServiceStrategy final : public StatusStrategy {
     ServiceOwner owner{metadata["uid"].str(), metadata["namespace"].str(), metadata["name"].str(), context.request.dryRun};
     // What an earlier attempt took, or the stored service no longer needs, is free again.
     if (context.request.oldObject != nullptr) allocator_->keepOnly(*context.request.oldObject);
+    const Value* old = context.request.oldObject ? &(*context.request.oldObject)["spec"] : nullptr;
+    if (old && isExternalName(*old)) old = nullptr;
     FieldErrors errors;
-    allocateFamilies(spec, context.arena(), errors);
-    if (errors.empty()) allocateAddress(spec, owner, context.arena(), errors);
+    completeFamilies(spec, old, allocator_->families(), context.arena(), errors);
+    // It can never come to have addresses: none are taken to say so.
+    bool wasHeadless = old && isHeadless(*old);
+    if (errors.empty() && wasHeadless) checkFamilyChanges(rootField(service)["spec"], *old, errors);
+    if (errors.empty()) allocateAddresses(spec, owner, context.arena(), errors);
     if (errors.empty()) allocatePorts(spec, owner, context.arena(), errors);
+    if (errors.empty() && old && !wasHeadless) checkFamilyChanges(rootField(service)["spec"], *old, errors);
     if (errors.empty()) return okStatus();
     // Back to what the stored service holds.
     if (context.request.oldObject != nullptr) {
@@ -253,6 +234,8 @@ class ServiceStrategy final : public StatusStrategy {
   void release(const Value& service) override {
     allocator_->release(service);
   }
+
+  void replaced(const Value& before, const Value& now) override { allocator_->releaseDropped(before, now); }
 
  private:
   static void warnOf(const Field& spec, Warnings* out) {
@@ -280,12 +263,12 @@ class ServiceStrategy final : public StatusStrategy {
         if (single.empty()) {
           spec.erase("clusterIPs");
         } else {
-          setList(spec, single, arena);
+          setTexts(spec, "clusterIPs", {std::string(single)}, arena);
         }
       }
       return;
     }
-    if (!single.empty() && list.empty()) setList(spec, single, arena);
+    if (!single.empty() && list.empty()) setTexts(spec, "clusterIPs", {std::string(single)}, arena);
   }
 
   // The type has changed: what only the old one had goes away, unless the client has just set it.
@@ -304,12 +287,6 @@ class ServiceStrategy final : public StatusStrategy {
     if (old["type"].asString() == "LoadBalancer" && !balanced) {
       drop({"allocateLoadBalancerNodePorts", "loadBalancerClass"});
     }
-  }
-
-  static void setList(Value& spec, std::string_view address, Arena& arena) {
-    Value list = Value::list();
-    list.push(arena, Value::text(arena, address));
-    spec.set(arena, "clusterIPs", list);
   }
 
   static void keepNodePorts(Value& spec, const Value& old, Arena& arena) {
@@ -343,56 +320,28 @@ class ServiceStrategy final : public StatusStrategy {
     }
   }
 
-  void allocateFamilies(Value& spec, Arena& arena, FieldErrors& errors) {
-    if (isExternalName(spec)) return;
-    std::string_view own = allocator_->range().address.v6 ? "IPv6" : "IPv4";
-    bool headlessWithoutSelector = isHeadless(spec) && spec["selector"].empty();
-    if (headlessWithoutSelector && spec["ipFamilies"].empty() && spec["ipFamilyPolicy"].asString().empty()) {
-      // Its endpoints are the user's: of either family.
-      Value both = Value::list();
-      both.push(arena, Value::string(own));
-      both.push(arena, Value::string(own == "IPv4" ? "IPv6" : "IPv4"));
-      spec.set(arena, "ipFamilies", both);
-      spec.set(arena, "ipFamilyPolicy", Value::string("RequireDualStack"));
-      return;
-    }
-    if (spec["ipFamilyPolicy"].asString().empty()) {
-      spec.set(arena, "ipFamilyPolicy", Value::string("SingleStack"));
-    }
-    if (!headlessWithoutSelector) {
-      Field families = rootField(spec)["ipFamilies"];
-      if (spec["ipFamilyPolicy"].asString() == "RequireDualStack") {
-        errors.invalid("spec.ipFamilyPolicy", "\"RequireDualStack\"",
-                       "this cluster is not configured for dual-stack services");
-      }
-      each(families, [&](const Field& family) {
-        if (family.text() == own) return;
-        errors.invalid(concat("spec.", family.path), quoted(family.text()), "not configured on this cluster");
-      });
-    }
-    if (spec["ipFamilies"].empty()) {
-      Value list = Value::list();
-      list.push(arena, Value::string(own));
-      spec.set(arena, "ipFamilies", list);
-    }
-  }
-
-  void allocateAddress(Value& spec, const ServiceOwner& owner, Arena& arena, FieldErrors& errors) {
+  void allocateAddresses(Value& spec, const ServiceOwner& owner, Arena& arena, FieldErrors& errors) {
     if (isExternalName(spec)) return;
     if (isHeadless(spec)) {
       spec.set(arena, "clusterIP", Value::string("None"));
-      setList(spec, "None", arena);
+      setTexts(spec, "clusterIPs", {"None"}, arena);
       return;
     }
-    std::string wanted = spec["clusterIPs"].at(0).str();
-    auto taken = allocator_->takeAddress(owner, wanted);
-    if (!taken.ok()) {
-      errors.invalid("spec.clusterIPs", shown(spec["clusterIPs"]),
-                     concat("failed to allocate IP ", wanted, ": ", taken.error().message()));
-      return;
+    std::vector<std::string> addresses;
+    const Value& families = std::as_const(spec)["ipFamilies"];
+    for (size_t i = 0; i < families.size(); ++i) addresses.push_back(std::as_const(spec)["clusterIPs"].at(i).str());
+    for (size_t i = 0; i < families.size(); ++i) {
+      auto taken = allocator_->takeAddress(owner, addresses[i], families.at(i).asString());
+      if (!taken.ok()) {
+        setTexts(spec, "clusterIPs", addresses, arena);
+        errors.invalid("spec.clusterIPs", shown(spec["clusterIPs"]),
+                       concat("failed to allocate IP ", addresses[i], ": ", taken.error().message()));
+        return;
+      }
+      addresses[i] = *taken;
     }
-    spec.set(arena, "clusterIP", Value::text(arena, *taken));
-    setList(spec, *taken, arena);
+    spec.set(arena, "clusterIP", Value::text(arena, addresses[0]));
+    setTexts(spec, "clusterIPs", addresses, arena);
   }
 
   void allocatePorts(Value& spec, const ServiceOwner& owner, Arena& arena, FieldErrors& errors) {
@@ -439,10 +388,10 @@ class ServiceStrategy final : public StatusStrategy {
 }  // namespace
 
 void addServiceStrategies(const AddStrategy& add, const SecurityOptions& options, ClusterReader& cluster) {
-  auto range = formats::parseCidr(options.serviceCidr);
-  MUST(range.has_value());  // checked by the command line
+  auto ranges = parseServiceRanges(options.serviceCidr);
+  MUST(ranges.ok());  // checked by the command line
   add("/services", std::make_unique<ServiceStrategy>(std::make_unique<ServiceAllocator>(
-                       *range, options.nodePortFirst, options.nodePortLast, cluster, Rng::real())));
+                       std::move(ranges).value(), options.nodePortFirst, options.nodePortLast, cluster, Rng::real())));
 }
 
 }  // namespace skiff::apiserver
