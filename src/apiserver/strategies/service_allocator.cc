@@ -19,6 +19,15 @@ uint64_t staticBand(uint64_t size, uint64_t divisor, uint64_t most) {
   return std::min(std::max<uint64_t>(16, size / divisor), most);
 }
 
+// The network's own address is nobody's, nor is IPv4's last, to broadcast.
+bool isUsable(const formats::Network& range, const formats::Ip& ip) {
+  if (!range.contains(ip)) return false;
+  int hostBits = (ip.v6 ? 128 : 32) - range.bits;
+  std::string text = formatIp(ip);
+  if (text == formatIp(addressAt(range, 0))) return false;
+  return ip.v6 || hostBits < 2 || text != formatIp(addressAt(range, (uint64_t{1} << hostBits) - 1));
+}
+
 }  // namespace
 
 void ServiceAllocator::note(const Value& service, bool claimed) {
@@ -104,9 +113,13 @@ Result<std::string> ServiceAllocator::takeAddress(const ServiceOwner& owner, con
   const formats::Network& range = rangeOf(family);
   if (!wanted.empty()) {
     auto ip = formats::parseIp(wanted);
-    std::string text = ip ? formatIp(*ip) : wanted, network = formatIp(addressAt(range, 0));
-    if (!ip || !range.contains(*ip) || text == network)
-      return badRequest(concat("the provided IP (", text, ") is not in the valid range. The range of valid IPs is ", network, "/", range.bits));
+    std::string text = ip ? formatIp(*ip) : wanted;
+    if (!ip || !isUsable(range, *ip)) {
+      // Upstream looks without taking by another way, which has other words for it.
+      if (!owner.dryRun) return badRequest("the provided network does not match the current range");
+      return badRequest(concat("the provided IP (", text, ") is not in the valid range. The range of valid IPs is ",
+                               formatIp(range.address), "/", range.bits));
+    }
     if (!TRY(tryAddress(owner, text))) return badRequest("provided IP is already allocated");
     return text;
   }

@@ -53,7 +53,9 @@ TEST_CASE("what stored services hold is taken from the start") {
   CHECK(allocator.takePort({"u"}, 30001, "UDP").ok());
   CHECK(allocator.takePort({"u"}, 80, "TCP").error().message() ==
         "provided port is not in the valid range. The range of valid ports is 30000-30003");
-  CHECK(allocator.takeAddress({"u"}, "10.97.0.1", "IPv4").error().message() ==
+  for (const char* outside : {"10.97.0.1", "10.96.0.0", "10.96.0.7"})
+    CHECK(allocator.takeAddress({"u"}, outside, "IPv4").error().message() == "the provided network does not match the current range");
+  CHECK(allocator.takeAddress({"u", "n", "s", true}, "10.97.0.1", "IPv4").error().message() ==
         "the provided IP (10.97.0.1) is not in the valid range. The range of valid IPs is 10.96.0.0/29");
 }
 
@@ -124,8 +126,7 @@ TEST_CASE("a secondary address comes from the other range and is free once its s
   ServiceOwner owner{"u", "n", "s"};
   REQUIRE(*a.takeAddress(owner, "10.96.0.2", "IPv4") == "10.96.0.2");
   CHECK(*a.takeAddress(owner, "fd00::2", "IPv6") == "fd00::2");
-  CHECK(a.takeAddress(owner, "10.96.0.3", "IPv6").error().message() ==
-        "the provided IP (10.96.0.3) is not in the valid range. The range of valid IPs is fd00::/125");
+  CHECK(a.takeAddress(owner, "10.96.0.3", "IPv6").error().message() == "the provided network does not match the current range");
   Value both = *codec::parseJson(R"({"metadata":{"uid":"u"},"spec":{"clusterIPs":["10.96.0.2","fd00::2"]}})", arena);
   Value one = *codec::parseJson(R"({"metadata":{"uid":"u"},"spec":{"clusterIPs":["10.96.0.2"]}})", arena);
   a.releaseDropped(both, one);
