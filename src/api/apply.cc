@@ -109,12 +109,14 @@ Result<Value> FieldManager::apply(const Value* live, const Value& config, const 
   Value current = live ? bare(*live, arena) : Value::map();
   if (live && managers.empty()) trackUpdate(Value::map(), current, managers, kBeforeFirstApply, request.now, arena);
 
-  Outcome outcome = TRY(applyOnce(current, config, managers, request, request.force, arena));
-  if (!outcome.conflicts.empty() && request.manager == kKubectl && !lastAppliedOf(current).empty()) {
+  bool mayRepeat = request.manager == kKubectl && !lastAppliedOf(current).empty();
+  Managers first = mayRepeat ? managers : std::exchange(managers, {});
+  Outcome outcome = TRY(applyOnce(current, config, std::move(first), request, request.force, arena));
+  if (!outcome.conflicts.empty() && mayRepeat) {
     FieldSet allowed = allowedByLastApplied(current);
     for (Conflict& conflict : outcome.conflicts) conflict.set.subtract(allowed);
     std::erase_if(outcome.conflicts, [](const Conflict& conflict) { return conflict.set.empty(); });
-    if (outcome.conflicts.empty()) outcome = TRY(applyOnce(current, config, managers, request, true, arena));
+    if (outcome.conflicts.empty()) outcome = TRY(applyOnce(current, config, std::move(managers), request, true, arena));
   }
   if (!outcome.conflicts.empty()) return conflictError(outcome.conflicts);
   Value result = finished(outcome.object, outcome.managers, arena);
@@ -135,7 +137,7 @@ Result<FieldManager::Outcome> FieldManager::applyOnce(const Value& live, const V
   ManagerId self = idOf(request.manager, true);
   auto found = managers.find(self);
   std::optional<ManagerEntry> last;
-  if (found != managers.end()) last = found->second;
+  if (found != managers.end()) last = std::move(found->second);
   // Names count as applied until the end: they keep metadata when the manager drops all else of it.
   set->subtractRecursively(options_.ignored);
   // Most applies say again all that they have said before: there is nothing to take out.

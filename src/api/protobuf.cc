@@ -137,7 +137,8 @@ class Writer {
       case FieldKind::RawExtension:
       case FieldKind::FieldsV1:
       case FieldKind::Json:
-        if (!value.isNull()) codec::writeBytesField(out_, 1, codec::toJson(value));
+        if (value.isRaw()) codec::writeBytesField(out_, 1, value.asRaw());
+        else if (!value.isNull()) codec::writeBytesField(out_, 1, codec::toJson(value));
         return okStatus();
       case FieldKind::JsonSchemaOrArray:
       case FieldKind::JsonSchemaOrBool:

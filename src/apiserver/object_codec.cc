@@ -1,5 +1,7 @@
 #include "apiserver/object_codec.h"
 
+#include <algorithm>
+
 #include "api/convert.h"
 #include "apiserver/crd.h"
 #include "apiserver/crd_storage.h"
@@ -395,18 +397,15 @@ Value& setOrdered(Value& map, const api::TypeInfo* type, Arena& arena, std::stri
   if (Value* there = map.find(key)) return *there = value;
   if (!type || !map.isMap()) return map.set(arena, key, value);
   size_t index = fieldIndex(*type, key);
-  std::vector<Member> members;
-  bool placed = false;
-  for (const Member& member : map.members()) {
-    if (!placed && member.key != "kind" && member.key != "apiVersion" && fieldIndex(*type, member.key) > index) {
-      members.push_back({arena.copy(key), value});
-      placed = true;
-    }
-    members.push_back(member);
-  }
-  if (!placed) members.push_back({arena.copy(key), value});
-  map = Value::mapOf(arena, members);
-  return *map.find(key);
+  auto isLater = [&](const Member& member) {
+    return member.key != "kind" && member.key != "apiVersion" && fieldIndex(*type, member.key) > index;
+  };
+  auto at = std::ranges::find_if(map.members(), isLater) - map.members().begin();
+  map.reserve(arena, map.size() + 1);
+  map.append(arena, arena.copy(key), value);
+  auto members = map.members();
+  std::rotate(members.begin() + at, members.end() - 1, members.end());
+  return members[size_t(at)].value;
 }
 
 void setMetadata(Value& object, Arena& arena, std::string_view key, Value value) {
@@ -494,6 +493,7 @@ Result<std::string> encodeStored(Value& object, const ServedResource& resource) 
   }
   if (keptAsJson(*resource.storage)) return codec::toJson(object);
   std::string raw;
+  raw.reserve(4096);  // a usual pod
   TRY(api::encodeProtobuf(object, *resource.storage->type, raw));
   return api::wrapProtobuf(object["apiVersion"].asString(), object["kind"].asString(), raw);
 }
