@@ -43,10 +43,21 @@ bool isLongList(const Exchange& exchange, const store::Store& store) {
   return store.count(prefix, store::prefixEnd(prefix)) > kLongList;
 }
 
+// What a writing request does.
+enum class Writing { Create, CreateSubresource, Scale, Update, Patch, Remove, RemoveCollection, Unknown };
+
+Writing writingOf(const RequestInfo& info) {
+  if (info.verb == "create") return info.subresource.empty() ? Writing::Create : Writing::CreateSubresource;
+  if (info.subresource == "scale") return Writing::Scale;
+  if (info.verb == "update") return Writing::Update;
+  if (info.verb == "patch") return Writing::Patch;
+  if (info.verb == "delete") return Writing::Remove;
+  return info.verb == "deletecollection" ? Writing::RemoveCollection : Writing::Unknown;
+}
+
 // What creates, changes or deletes one object does not.
-bool waitsForDisk(const RequestInfo& info) {
-  if (info.verb == "create") return !info.subresource.empty();
-  return info.verb == "deletecollection" || info.subresource == "scale";
+bool waitsForDisk(Writing writing) {
+  return writing == Writing::CreateSubresource || writing == Writing::Scale || writing == Writing::RemoveCollection;
 }
 
 // The verb that discovery lists for what the request does.
@@ -255,22 +266,22 @@ void Rest::readSubresource(const ExchangePtr& exchange) {
 void Rest::write(ExchangePtr exchange) {
   // A caller in the process is on a thread that may block.
   if (exchange->inProcess()) return dispatchWrite(exchange);
-  rt::Executor* pool = waitsForDisk(exchange->info) ? parts_.waiters : parts_.writers;
+  rt::Executor* pool = waitsForDisk(writingOf(exchange->info)) ? parts_.waiters : parts_.writers;
   bool taken = pool->submit([this, exchange] { dispatchWrite(exchange); });
   if (!taken) exchange->fail(tooManyRequests("Too many requests, please try again later.", 1));
 }
 
 void Rest::dispatchWrite(const ExchangePtr& exchange) {
-  const std::string& verb = exchange->info.verb;
-  const std::string& subresource = exchange->info.subresource;
-  if (verb == "create" && !subresource.empty()) return createSubresource(*exchange);
-  if (verb == "create") return exchange->resource->stored() ? create(exchange) : createVirtual(*exchange);
-  if (subresource == "scale") return updateScale(*exchange);
-  if (verb == "update") return update(exchange);
-  if (verb == "patch") return patch(exchange);
-  if (verb == "delete") return remove(exchange);
-  if (verb == "deletecollection") return removeCollection(*exchange);
-  exchange->fail(methodNotAllowed());
+  switch (writingOf(exchange->info)) {
+    case Writing::Create: return exchange->resource->stored() ? create(exchange) : createVirtual(*exchange);
+    case Writing::CreateSubresource: return createSubresource(*exchange);
+    case Writing::Scale: return updateScale(*exchange);
+    case Writing::Update: return update(exchange);
+    case Writing::Patch: return patch(exchange);
+    case Writing::Remove: return remove(exchange);
+    case Writing::RemoveCollection: return removeCollection(*exchange);
+    case Writing::Unknown: return exchange->fail(methodNotAllowed());
+  }
 }
 
 void Rest::answer(Exchange& exchange, Result<Written> written) {

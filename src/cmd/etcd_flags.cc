@@ -1,7 +1,7 @@
 #include "cmd/etcd_flags.h"
 
-#include "api/scalars.h"
 #include "base/strings.h"
+#include "cmd/duration_flag.h"
 #include "cmd/files.h"
 
 namespace skiff::cmd {
@@ -11,17 +11,16 @@ void EtcdFlags::add(Flags& flags) {
       .text("etcd-cafile", &cafile, "CA of etcd's certificates")
       .text("etcd-certfile", &certfile, "certificate shown to etcd")
       .text("etcd-keyfile", &keyfile, "its key")
-      .text("etcd-prefix", &prefix, "what all keys in etcd begin with")
-      .text("etcd-compaction-interval", &compactionInterval, "how long older states can be read and watched from; 0: as long as memory allows");
+      .text("etcd-prefix", &prefix, "what all keys in etcd begin with");
+  addDuration(flags, "etcd-compaction-interval", &compactionInterval,
+              "how long older states can be read and watched from; 0: as long as memory allows");
 }
 
 Result<store::EtcdOptions> EtcdFlags::options() const {
   store::EtcdOptions options;
   for (std::string_view server : splitNonEmpty(servers, ',')) options.servers.emplace_back(trim(server));
   options.prefix = prefix;
-  auto interval = api::parseDuration(compactionInterval);
-  if (!interval) return badRequest(concat("--etcd-compaction-interval: invalid duration ", skiff::quoted(compactionInterval)));
-  options.compactionInterval = std::chrono::duration_cast<milliseconds>(*interval);
+  options.compactionInterval = compactionInterval;
   if (!cafile.empty()) options.caPem = TRY(readFile(cafile));
   if (!certfile.empty()) options.certPem = TRY(readFile(certfile));
   if (!keyfile.empty()) options.keyPem = TRY(readFile(keyfile));

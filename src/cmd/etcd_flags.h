@@ -1,5 +1,6 @@
 // --etcd-servers and its kin, as upstream names them.
 #pragma once
+#include <chrono>
 #include <string>
 
 #include "base/flags.h"
@@ -8,7 +9,8 @@
 namespace skiff::cmd {
 
 struct EtcdFlags {
-  std::string servers, cafile, certfile, keyfile, prefix = "/registry", compactionInterval = "5m0s";
+  std::string servers, cafile, certfile, keyfile, prefix = "/registry";
+  std::chrono::milliseconds compactionInterval = std::chrono::minutes(5);
   void add(Flags& flags);
   // Without servers: the embedded store.
   Result<store::EtcdOptions> options() const;

@@ -1,9 +1,8 @@
 #include "apiserver/audit/auditor.h"
 
-#include <fstream>
-
 #include "apiserver/audit/record.h"
 #include "apiserver/metrics_text.h"
+#include "base/read_file.h"
 #include "base/strings.h"
 
 namespace skiff::apiserver::audit {
@@ -21,12 +20,6 @@ std::string durationText(std::chrono::nanoseconds time) {
   else if (seconds >= 1e-3) std::snprintf(text, sizeof text, "%.6gms", seconds * 1e3);
   else std::snprintf(text, sizeof text, "%.6gµs", seconds * 1e6);
   return text;
-}
-
-Result<std::string> readFile(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return badRequest(concat("cannot read ", path));
-  return std::string((std::istreambuf_iterator<char>(in)), {});
 }
 
 Result<EventQueue::Mode> modeOf(std::string_view text, std::string_view flag) {
