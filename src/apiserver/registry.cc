@@ -240,8 +240,21 @@ void Registry::onWritten(std::function<void(const ServedResource&, const api::Ob
   listener_ = std::move(listener);
 }
 
-void Registry::announce(const ServedResource& resource, const api::ObjectPtr& object, bool removed) const {
-  if (listener_) listener_(resource, object, removed);
+// Of two who write one after the other, the first may come here last: what is told in the end is what is there. In a
+// shared store that is told by its publisher.
+void Registry::announce(const ServedResource& resource, api::ObjectPtr object, bool removed) const {
+  if (!listener_) return;
+  std::string key = resource.keyOf(object->ns(), object->name());
+  while (true) {
+    listener_(resource, object, removed);
+    if (parts_.store->shared()) return;
+    store::RecordPtr now = parts_.store->get(key);
+    if (removed ? !now : now && object->resourceVersion() == std::to_string(now->modRevision())) return;
+    auto newer = now ? storedObject(now, resource) : object;
+    if (!newer.ok()) return;
+    object = *newer;
+    removed = !now;
+  }
 }
 
 bool changesGeneration(const Value& object, const Value& old, const api::ResourceInfo& resource) {

@@ -104,7 +104,7 @@ class Registry {
   const Clock& clock() const { return *parts_.clock; }
   Resources& resources() const { return *parts_.resources; }
 
-  // Told of every change that is written, before the call returns: custom resource definitions.
+  // Told of every change that is written, before the call returns; of a key that several write, last of what is there.
   void onWritten(std::function<void(const ServedResource&, const api::ObjectPtr&, bool removed)> listener);
 
  private:
@@ -150,7 +150,7 @@ class Registry {
   // Durable when it returns; its time is counted. `operation`: create, update or delete.
   Result<store::WriteResult> commit(std::string_view operation, const ServedResource& resource, store::Write write) const;
   store::Write writeOf(const ServedResource& resource, std::string key, store::Revision expected) const;
-  void announce(const ServedResource& resource, const api::ObjectPtr& object, bool removed) const;
+  void announce(const ServedResource& resource, api::ObjectPtr object, bool removed) const;
 
   Parts parts_;
   std::unique_ptr<Strategy> customStrategy_;
