@@ -1,4 +1,4 @@
-// An expression is refused, or gives the same result each time it is evaluated, within the budget of an API server:
+// An expression is refused, or has an estimated cost and gives the same result each time it is evaluated, within the budget of an API server:
 // -timeout finds work that costs more than it says.
 #include "base/result.h"
 #include "cel/authorizer.h"
@@ -22,6 +22,15 @@ const codec::Document& object() {
 class Oracle final : public AccessOracle {
  public:
   AccessDecision check(const AccessQuery& query) override { return {query.verb == "get", "because", ""}; }
+};
+
+// Some members have a limit, some none, and some are not known.
+class Sizes final : public SizeHints {
+ public:
+  std::optional<uint64_t> maxSizeAt(std::span<const std::string_view> path) const override {
+    if (path.size() < 2) return std::nullopt;
+    return path.back().size() % 2 == 0 ? std::optional<uint64_t>(path.back().size()) : std::nullopt;
+  }
 };
 
 struct Outcome {
@@ -51,6 +60,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
                                        .objectConstruction = true};
   auto program = Program::compile({reinterpret_cast<const char*>(data), size}, environment);
   if (!program.ok()) return 0;
+  MUST((*program)->estimateCost(Sizes()) == (*program)->estimateCost(Sizes()));
   auto first = evaluate(**program);
   MUST(first == evaluate(**program));
   return 0;
