@@ -1,5 +1,7 @@
 #include "store/housekeeper.h"
 
+#include "base/memory.h"
+
 namespace skiff::store {
 
 void Housekeeper::start() {
@@ -26,6 +28,7 @@ void Housekeeper::nudge() {
 void Housekeeper::run() {
   while (true) {
     std::optional<std::chrono::milliseconds> idle = work_();
+    releaseFreeMemory();
     std::unique_lock lock(mutex_);
     auto due = [this] { return nudged_ || stopped_; };
     if (idle) {

@@ -56,8 +56,7 @@ Result<Revision> LmdbState::revision() const {
 
 Result<DiskState> LmdbState::load() {
   DiskState state = TRY(readAll());
-  // Everything was copied out; a new mapping drops the pages that count as this process's memory.
-  TRY(reopen());
+  env_.close();
   return state;
 }
 
@@ -120,12 +119,9 @@ Status LmdbState::apply(std::span<const KeyState> changes, Revision revision) {
     options_.mapBytes *= 2;
     if (code = mdb_env_set_mapsize(env_.env(), options_.mapBytes); code == 0) code = tryApply(changes, revision);
   }
-  if (code != 0) {
-    // After a failed meta page LMDB refuses all work until it is opened anew: do so at the next batch.
-    env_.close();
-    return lmdbError(code, "write");
-  }
-  bytes_ = env_.usedBytes();
+  if (code == 0) bytes_ = env_.usedBytes();
+  env_.close();  // after a failed meta page LMDB refuses all work until it is opened anew
+  if (code != 0) return lmdbError(code, "write");
   for (const KeyState& change : changes) {
     if (change.record || change.key.size() <= kLmdbMaxKey) continue;
     if (auto slot = slots_.find(change.key); slot != slots_.end()) slots_.erase(slot);

@@ -20,8 +20,8 @@ class LmdbState {
  public:
   static Result<std::unique_ptr<LmdbState>> open(LmdbEnv::Options options);
 
+  Result<Revision> revision() const;  // before the others
   Result<DiskState> load();
-  Result<Revision> revision() const;
   // All or nothing and on stable storage when it returns ok. Each key occurs at most once.
   Status apply(std::span<const KeyState> changes, Revision revision);
   uint64_t bytes() const { return bytes_; }
@@ -35,7 +35,7 @@ class LmdbState {
   int applyOne(MDB_txn* txn, const KeyState& change);
 
   LmdbEnv::Options options_;
-  LmdbEnv env_;
+  LmdbEnv env_;  // closed while there is nothing to do: what has been read of the file counts as this process's memory
   std::atomic<uint64_t> bytes_ = 0;
   std::map<std::string, uint64_t, std::less<>> slots_;  // of the long keys
   uint64_t nextSlot_ = 1;
