@@ -7,7 +7,8 @@
 #include <filesystem>
 
 #include "base/log.h"
-#include "store/file_error.h"
+#include "base/strings.h"
+#include "store/files.h"
 
 namespace skiff::store {
 

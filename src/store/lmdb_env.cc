@@ -6,7 +6,7 @@
 
 #include "base/strings.h"
 #include "store/crc32c.h"
-#include "store/file_error.h"
+#include "store/files.h"
 
 namespace skiff::store {
 namespace {

@@ -7,9 +7,9 @@
 #include <map>
 
 #include "base/strings.h"
-#include "store/engine.h"
 #include "store/directory_lock.h"
-#include "store/file_error.h"
+#include "store/engine.h"
+#include "store/files.h"
 #include "store/logged_disk.h"
 #include "store/record_format.h"
 
@@ -34,15 +34,6 @@ Status checkPresent(const std::string& file) {
 
 void addFault(VerifyReport& report, std::string fault) {
   if (report.faults.size() < kMaxFaults) report.faults.push_back(std::move(fault));
-}
-
-Status syncPath(const std::string& path, int flags) {
-  int fd = ::open(path.c_str(), flags | O_CLOEXEC);
-  if (fd < 0) return fileError("open", path);
-  bool done = ::fsync(fd) == 0;
-  Status status = done ? okStatus() : Status(fileError("sync", path));
-  ::close(fd);
-  return status;
 }
 
 // Makes a finished temporary file the file of that name, durably.

@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/read_file.h"
 #include "base/strings.h"
-#include "store/file_error.h"
+#include "store/files.h"
 
 namespace skiff::store {
 namespace {
@@ -18,24 +18,6 @@ namespace {
 constexpr std::string_view kSegmentPrefix = "log-", kSparePrefix = "spare-";
 constexpr size_t kMaxSpares = 2;
 constexpr size_t kRevisionDigits = 20;
-
-// A new file's name is durable only once its directory is.
-Status syncDirectory(const std::string& directory) {
-  Fd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd || ::fsync(fd.get()) != 0) return fileError("sync", directory);
-  return okStatus();
-}
-
-Status writeAt(int fd, std::string_view bytes, uint64_t offset, const std::string& file) {
-  while (!bytes.empty()) {
-    ssize_t written = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return fileError("write", file);
-    bytes.remove_prefix(static_cast<size_t>(written));
-    offset += static_cast<uint64_t>(written);
-  }
-  return okStatus();
-}
 
 uint64_t sizeOfFile(const std::string& file) {
   std::error_code absent;
@@ -152,7 +134,7 @@ Status WriteLog::begin(Revision start) {
   if (::rename(spare.c_str(), file.c_str()) != 0) return fileError("rename to", file);
   if (!spares_.empty()) spares_.pop_back();
   files_[start] = file;
-  if (options_.sync) TRY(syncDirectory(options_.directory));
+  if (options_.sync) TRY(syncPath(options_.directory, O_RDONLY | O_DIRECTORY));
   fd_ = std::move(fd);
   salt_ = header.salt;
   size_ = SegmentHeader::kBytes;
