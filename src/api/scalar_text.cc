@@ -191,11 +191,27 @@ Result<Value> canonicalQuantityValue(std::string_view text, Arena& arena) {
   return canonical == text ? Value::string(text) : Value::text(arena, canonical);
 }
 
+namespace {
+
+constexpr std::string_view kBase64Digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+// The last digit before the padding without the bits that belong to no byte: Go's decoder takes any.
+char lastDigit(std::string_view padded) {
+  size_t padding = padded.ends_with("==") ? 2 : 1;
+  size_t digit = kBase64Digits.find(padded[padded.size() - padding - 1]);
+  return kBase64Digits[digit >> (2 * padding) << (2 * padding)];
+}
+
+}  // namespace
+
 Result<Value> canonicalBase64(std::string_view text, Arena& arena) {
   int64_t corrupt = corruptBase64At(text);
   if (corrupt >= 0) return badRequest(concat("illegal base64 data at input byte ", corrupt));
-  if (text.find_first_of("\r\n") == text.npos) return Value::string(text);
-  return Value::text(arena, replaceAll(replaceAll(text, "\n", ""), "\r", ""));
+  bool breaks = text.find_first_of("\r\n") != text.npos;
+  if (!breaks && !text.ends_with('=')) return Value::string(text);
+  std::string plain = replaceAll(replaceAll(text, "\n", ""), "\r", "");
+  if (plain.ends_with('=')) plain[plain.find('=') - 1] = lastDigit(plain);
+  return plain == text ? Value::string(text) : Value::text(arena, plain);
 }
 
 }  // namespace skiff::api

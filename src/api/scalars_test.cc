@@ -50,4 +50,8 @@ TEST_CASE("times become canonical or name what is wrong") {
   CHECK(canonicalBase64("***", arena).error().message() == "illegal base64 data at input byte 0");
   CHECK(canonicalBase64("YQ=", arena).error().message() == "illegal base64 data at input byte 3");
   CHECK(canonicalBase64("YQ\n==", arena)->asString() == "YQ==");
+  // Bits that belong to no byte: Go takes them and writes none.
+  CHECK(canonicalBase64("YR==", arena)->asString() == "YQ==");
+  CHECK(canonicalBase64("oup=", arena)->asString() == "ouo=");
+  CHECK(canonicalBase64("ouo=\r\n", arena)->asString() == "ouo=");
 }
