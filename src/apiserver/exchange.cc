@@ -14,7 +14,7 @@
 namespace skiff::apiserver {
 namespace {
 
-// Warnings beyond these limits are dropped, as upstream does to stay below proxies' header limits.
+// If all warnings take more, each is cut, and those beyond are dropped: as upstream does to stay below proxies' header limits.
 constexpr size_t kMaxWarningBytes = 4096;
 constexpr size_t kMaxOneWarning = 256;
 
@@ -34,6 +34,19 @@ std::string quotedWarning(std::string_view text) {
     out += c == '\n' || c == '\r' ? ' ' : c;
   }
   return out + '"';
+}
+
+void addWarnings(net::Headers& headers, const std::vector<std::string>& warnings) {
+  size_t all = 0;
+  for (const std::string& warning : warnings) all += quotedWarning(warning).size();
+  size_t most = all > kMaxWarningBytes ? kMaxOneWarning : std::string::npos, bytes = 0;
+  std::set<std::string_view> told;
+  for (const std::string& warning : warnings) {
+    if (!told.insert(warning).second) continue;
+    std::string value = quotedWarning(std::string_view(warning).substr(0, most));
+    if ((bytes += value.size()) > kMaxWarningBytes) break;
+    headers.add("warning", value);
+  }
 }
 
 }  // namespace
@@ -58,14 +71,7 @@ net::Headers Exchange::headers(std::string_view contentType) const {
     headers.add("x-kubernetes-pf-flowschema-uid", schema->config.uid);
     headers.add("x-kubernetes-pf-prioritylevel-uid", schema->levelUid);
   }
-  size_t bytes = 0;
-  std::set<std::string_view> told;
-  for (const std::string& warning : warnings) {
-    if (!told.insert(warning).second) continue;
-    std::string value = quotedWarning(std::string_view(warning).substr(0, kMaxOneWarning));
-    if ((bytes += value.size()) > kMaxWarningBytes) break;
-    headers.add("warning", value);
-  }
+  addWarnings(headers, warnings);
   return headers;
 }
 

@@ -65,6 +65,54 @@ TEST_CASE("an account's token is mounted where nothing else is") {
   CHECK(spec["containers"].at(1)["volumeMounts"].size() == 1);
 }
 
+// What kube-apiserver 1.37 says of these pods.
+TEST_CASE("a pod security standard is that of the version a namespace names") {
+  struct {
+    std::string_view level, version, spec, said;
+  } cases[] = {
+      {"restricted", "v1.0", R"({"containers":[{"name":"c"}]})",
+       R"(runAsNonRoot != true (pod or container "c" must set securityContext.runAsNonRoot=true))"},
+      {"restricted", "v1.8", R"({"containers":[{"name":"c"}]})",
+       R"(allowPrivilegeEscalation != false (container "c" must set securityContext.allowPrivilegeEscalation=false), )"
+       R"(runAsNonRoot != true (pod or container "c" must set securityContext.runAsNonRoot=true))"},
+      {"baseline", "latest", R"({"containers":[{"name":"c","livenessProbe":{"tcpSocket":{"host":"h","port":1}}}]})",
+       R"(probe or lifecycle host (container "c" uses probe or lifecycle host "h"))"},
+      {"baseline", "v1.33", R"({"containers":[{"name":"c","livenessProbe":{"tcpSocket":{"host":"h","port":1}}}]})", ""},
+      {"baseline", "v1.28", R"({"securityContext":{"sysctls":[{"name":"net.ipv4.tcp_fin_timeout"},{"name":"a.b"}]},"containers":[{"name":"c"}]})",
+       "forbidden sysctls (net.ipv4.tcp_fin_timeout, a.b)"},
+      {"baseline", "latest", R"({"securityContext":{"sysctls":[{"name":"net.ipv4.tcp_fin_timeout"}]},"containers":[{"name":"c"}]})", ""},
+      {"baseline", "latest", R"({"securityContext":{"seLinuxOptions":{"type":"foo"}},"containers":[{"name":"c","securityContext":{"seLinuxOptions":{"type":"bar","user":"u"}}}]})",
+       R"(seLinuxOptions (pod and container "c" set forbidden securityContext.seLinuxOptions: types "bar", "foo"; user may not be set))"},
+      {"baseline", "v1.30", R"({"securityContext":{"seLinuxOptions":{"type":"container_engine_t"}},"containers":[{"name":"c"}]})",
+       R"(seLinuxOptions (pod set forbidden securityContext.seLinuxOptions: type "container_engine_t"))"},
+      {"baseline", "v1.31", R"({"securityContext":{"seLinuxOptions":{"type":"container_engine_t"}},"containers":[{"name":"c"}]})", ""},
+      {"baseline", "v1.18", R"({"securityContext":{"seccompProfile":{"type":"Unconfined"}},"containers":[{"name":"c"}]})", ""},
+      {"baseline", "v1.19", R"({"securityContext":{"seccompProfile":{"type":"Unconfined"}},"containers":[{"name":"c"}]})",
+       R"(seccompProfile (pod must not set securityContext.seccompProfile.type to "Unconfined"))"},
+      {"baseline", "v1.34", R"({"hostUsers":false,"containers":[{"name":"c","securityContext":{"procMount":"Unmasked"}}]})",
+       R"(procMount (container "c" must not set securityContext.procMount to "Unmasked"))"},
+      {"baseline", "v1.35", R"({"hostUsers":false,"containers":[{"name":"c","securityContext":{"procMount":"Unmasked"}}]})", ""},
+      {"restricted", "v1.7", R"({"volumes":[{"name":"h","hostPath":{}}],"securityContext":{"runAsNonRoot":true},"containers":[{"name":"c"}]})",
+       R"(restricted volume types (volume "h" uses restricted volume type "hostPath"))"},
+  };
+  for (const auto& one : cases) {
+    Run run;
+    run.cluster.add("", "namespaces", concat(R"({"metadata":{"name":"ns","labels":{"pod-security.kubernetes.io/warn":")", one.level,
+                                             R"(","pod-security.kubernetes.io/warn-version":")", one.version, R"("}}})"));
+    CHECK(run.create("pods", concat(R"({"metadata":{"name":"a"},"spec":)", one.spec, "}")).error == "");
+    std::string expected = one.said.empty() ? "" : concat("would violate PodSecurity \"", one.level, ":", one.version, "\": ", one.said);
+    CHECK(join(run.warnings, "; ") == expected);
+  }
+}
+
+TEST_CASE("labels of pod security must name what there is") {
+  Run run;
+  CHECK(run.create("namespaces", R"({"metadata":{"name":"x","labels":{"pod-security.kubernetes.io/enforce":"bad","pod-security.kubernetes.io/warn-version":"1.2"}}})", "").error ==
+        "Namespace \"x\" is invalid: [metadata.labels[pod-security.kubernetes.io/enforce]: Invalid value: \"bad\": must be one of privileged, "
+        "baseline, restricted, metadata.labels[pod-security.kubernetes.io/warn-version]: Invalid value: \"1.2\": must be \"latest\" or \"v1.x\"]");
+  CHECK(run.create("namespaces", R"({"metadata":{"name":"x","labels":{"pod-security.kubernetes.io/enforce-version":"v1.99"}}})", "").error == "");
+}
+
 TEST_CASE("refusals") {
   Run run;
   CHECK(run.create("pods", kPod, "none").error == "namespaces \"none\" not found");

@@ -1,4 +1,5 @@
-// The Pod Security Standards. https://kubernetes.io/docs/concepts/security/pod-security-standards/
+// The Pod Security Standards, as they were in each minor version.
+// https://kubernetes.io/docs/concepts/security/pod-security-standards/
 #pragma once
 #include <optional>
 #include <string>
@@ -12,7 +13,13 @@ namespace skiff::apiserver::admission {
 enum class SecurityLevel { Privileged, Baseline, Restricted };
 std::optional<SecurityLevel> securityLevel(std::string_view text);
 
-// What a pod does that the level does not allow, as "reason (detail)"; empty when it is fine.
-std::vector<std::string> violations(SecurityLevel level, const codec::Value& podMetadata, const codec::Value& podSpec);
+inline constexpr int kLatestSecurityVersion = 1 << 20;
+std::optional<int> securityVersion(std::string_view text);  // the minor one of "v1.30"; "latest"
+
+// What a pod does that the standard does not allow; empty when it is fine.
+struct Violation {
+  std::string reason, detail;
+};
+std::vector<Violation> violations(SecurityLevel level, int version, const codec::Value& podMetadata, const codec::Value& podSpec);
 
 }  // namespace skiff::apiserver::admission

@@ -83,7 +83,7 @@ void validateContainerSecurityContext(const Field& context, FieldErrors& errors)
                    "cannot set `allowPrivilegeEscalation` to false and `privileged` to true");
   }
   each(context["capabilities"]["add"], [&](const Field& capability) {
-    if (oneOf(capability.text(), {"CAP_SYS_ADMIN", "SYS_ADMIN"})) {
+    if (capability.text() == "CAP_SYS_ADMIN") {  // by this name only, as upstream
       errors.invalid(context.path, shown(*context.value),
                      "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` "
                      "CAP_SYS_ADMIN");
