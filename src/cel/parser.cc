@@ -452,16 +452,24 @@ Expr* Parser::comprehension(MacroKind kind, size_t offset, Expr* range, std::vec
   return finish(node, parts);
 }
 
+// As cel-go draws it: a tab is one space, and characters beyond ASCII are pointed at with wide dots and carets.
 std::string describeError(std::string_view source, const SourceError& error) {
   size_t offset = std::min(error.offset, source.size());
   size_t lineStart = offset == 0 ? 0 : source.rfind('\n', offset - 1) + 1;  // npos + 1 is 0
   size_t lineEnd = std::min(source.find('\n', offset), source.size());
   auto lines = std::count(source.begin(), source.begin() + ptrdiff_t(offset), '\n') + 1;
-  size_t column = 0;  // code points, as cel-go counts
-  for (size_t i = lineStart; i < offset; ++i)
-    if ((static_cast<unsigned char>(source[i]) & 0xc0) != 0x80) ++column;
-  return concat("ERROR: <input>:", lines, ":", column + 1, ": ", error.message, "\n | ",
-                source.substr(lineStart, lineEnd - lineStart), "\n | ", std::string(column, '.'), "^");
+  size_t column = 1;  // code points, as cel-go counts
+  std::string pointer;
+  auto isWide = [&](size_t at) { return at < source.size() && static_cast<unsigned char>(source[at]) >= 0x80; };
+  for (size_t i = lineStart; i < offset; ++i) {
+    if ((static_cast<unsigned char>(source[i]) & 0xc0) == 0x80) continue;
+    pointer += isWide(i) ? "\uff0e" : ".";
+    ++column;
+  }
+  pointer += isWide(offset) ? "\uff3e" : "^";
+  std::string line(source.substr(lineStart, lineEnd - lineStart));
+  std::ranges::replace(line, '\t', ' ');
+  return concat("ERROR: <input>:", lines, ":", column, ": ", error.message, "\n | ", line, "\n | ", pointer);
 }
 
 }  // namespace skiff::cel

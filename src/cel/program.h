@@ -42,6 +42,7 @@ class Program {
 
   const std::string& source() const { return source_; }
   StaticType type() const { return type_; }
+  const Type& resultType() const { return *root_->type; }  // only while the types that the environment lent are there
   // True if the result can be of that type as far as is known before evaluation.
   bool mayBe(StaticType type) const { return type_ == StaticType::Dyn || type_ == type; }
   // See cost_estimate.h; only while the types that the environment lent are there.

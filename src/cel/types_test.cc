@@ -3,7 +3,9 @@
 #include <doctest/doctest.h>
 
 #include "base/strings.h"
+#include "cel/policy_types.h"
 #include "cel/program.h"
+#include "cel/table_types.h"
 
 namespace skiff::cel {
 namespace {
@@ -83,6 +85,42 @@ TEST_CASE("expressions are held to the types that are declared") {
     CAPTURE(c.source);
     CHECK(Declared().check(c.source) == c.verdict);
   }
+}
+
+// As cel-go draws them: one space for a tab, wide dots and carets for what is not ASCII.
+TEST_CASE("an error points at its place below the line") {
+  auto messageOf = [](std::string_view source) { return Program::compile(source, Environment()).error().message(); };
+  CHECK(messageOf("true &&\n\t\tfoo") == "ERROR: <input>:2:3: undeclared reference to 'foo' (in container '')\n |   foo\n | ..^");
+  CHECK(messageOf("'é日' == 1") ==
+        "ERROR: <input>:1:6: found no matching overload for '_==_' applied to '(string, int)'\n | 'é日' == 1\n | .．．..^");
+  CHECK(messageOf("1 + 日").ends_with("\n | ....＾"));
+}
+
+// Names of what is within a type are paths.
+TEST_CASE("built-in kinds have the types of their tables") {
+  codec::Arena arena;
+  Environment environment{.variables = {"object"}, .types = {&typeOfTable(*api::findKind("", "v1", "Pod"), "Pod", arena)}};
+  auto verdict = [&](std::string_view source) {
+    auto program = Program::compile(source, environment);
+    return program.ok() ? typeText((*program)->resultType()) : std::string(split(program.error().message(), '\n')[0].substr(15));
+  };
+  CHECK(verdict("object.spec.containers") == "list(Pod.spec.containers.@idx)");
+  CHECK(verdict("object.metadata.labels") == "map(string, string)");
+  CHECK(verdict("object.metadata.creationTimestamp") == "timestamp");
+  CHECK(verdict("object.metadata.namespace + object.metadata.__namespace__ + object.kind") == "string");
+  CHECK(verdict("object.spec.containers[0].ports[0].containerPort") == "int");
+  CHECK(verdict("object.spec.containers[0].livenessProbe.httpGet.port") == "dyn");
+  CHECK(verdict("object.spec.overhead") == "1:12: undefined field 'overhead'");
+}
+
+// Objects within a policy's variables are not looked into, as upstream does not.
+TEST_CASE("a variable keeps the outline of its type") {
+  codec::Arena arena;
+  const Type& object = objectType("o", {}, arena);
+  const Type& text = simpleType(StaticType::String);
+  CHECK(typeText(variableTypeOf(mapType(text, listType(object, arena), arena), arena)) == "map(string, list(dyn))");
+  CHECK(typeText(variableTypeOf(optionalType(text, arena), arena)) == "dyn");
+  CHECK(typeText(variableTypeOf(simpleType(StaticType::Timestamp), arena)) == "timestamp");
 }
 
 }  // namespace

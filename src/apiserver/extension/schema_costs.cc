@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "apiserver/extension/schema_types.h"
+#include "cel/schema_types.h"
 #include "apiserver/strategy.h"
 #include "base/strings.h"
 
@@ -87,7 +87,7 @@ std::optional<uint64_t> resourceMemberSize(const Value& schema, std::span<const 
 
 const Value* propertyNamed(const Value& schema, std::string_view escaped) {
   for (const codec::Member& property : schema["properties"].members())
-    if (escapedName(property.key) == escaped) return &property.value;
+    if (cel::escapedName(property.key) == escaped) return &property.value;
   return nullptr;
 }
 

@@ -6,7 +6,7 @@
 #include <sstream>
 
 #include "apiserver/extension/schema_rules.h"
-#include "apiserver/extension/schema_types.h"
+#include "cel/schema_types.h"
 #include "apiserver/strategy.h"
 #include "base/strings.h"
 #include "cel/program.h"
@@ -29,7 +29,7 @@ std::string read(const std::string& name) {
 std::string estimated(std::string_view source, const codec::Value& schema) {
   codec::Arena arena;
   cel::Environment environment{.variables = {"self", "oldSelf"}, .policyVariables = std::nullopt};
-  const cel::Type* self = typeOfSchema(schema, "selfType", false, arena);
+  const cel::Type* self = cel::typeOfSchema(schema, "selfType", {}, arena);
   environment.types = {self, self};
   auto program = cel::Program::compile(source, environment);
   if (!program.ok()) return program.error().message();

@@ -5,7 +5,7 @@
 
 #include "apiserver/extension/rule_declaration.h"
 #include "apiserver/extension/schema_costs.h"
-#include "apiserver/extension/schema_types.h"
+#include "cel/schema_types.h"
 #include "apiserver/strategies/field.h"
 #include "apiserver/strategy.h"
 #include "apiserver/structural_schema.h"
@@ -67,7 +67,7 @@ bool needsTyping(const StructuralSchema& schema, int depth = 0) {
   if (schema.items && needsTyping(*schema.items, depth + 1)) return true;
   if (schema.additional && needsTyping(*schema.additional, depth + 1)) return true;
   return std::ranges::any_of(schema.properties, [&](const auto& property) {
-    return escapedName(property.first) != property.first || needsTyping(*property.second, depth + 1);
+    return cel::escapedName(property.first) != property.first || needsTyping(*property.second, depth + 1);
   });
 }
 
@@ -190,7 +190,7 @@ class RuleWalk {
     for (const codec::Member& member : value.members()) {
       auto property = schema.properties.find(member.key);
       const StructuralSchema* below = property != schema.properties.end() ? property->second.get() : schema.additional.get();
-      cel::Value key = property != schema.properties.end() ? context.text(escapedName(member.key)) : cel::Value::string(member.key);
+      cel::Value key = property != schema.properties.end() ? context.text(cel::escapedName(member.key)) : cel::Value::string(member.key);
       entries.push_back({key, below ? typed(member.value, *below, depth + 1) : cel::Value::of(member.value)});
     }
     return context.map(entries);
@@ -260,7 +260,7 @@ class RuleCheck {
 
   void rulesOf(const Value& schema, const std::string& path, bool isRoot, uint64_t occurrences) {
     codec::Arena arena;
-    const cel::Type* self = typeOfSchema(schema, "selfType", isRoot, arena);
+    const cel::Type* self = cel::typeOfSchema(schema, "selfType", {.isRoot = isRoot}, arena);
     if (!self)
       return errors_.internal(path, "internal error: failed to construct type information for x-kubernetes-validations rules: "
                                     "unable to convert structural schema to CEL declarations");

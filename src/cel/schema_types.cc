@@ -1,15 +1,14 @@
-#include "apiserver/extension/schema_types.h"
+#include "cel/schema_types.h"
 
 #include <algorithm>
 #include <vector>
 
 #include "base/strings.h"
+#include "cel/table_types.h"
 
-namespace skiff::apiserver {
+namespace skiff::cel {
 namespace {
 
-using cel::simpleType;
-using cel::StaticType;
 using codec::Value;
 
 constexpr std::string_view kReserved[] = {"true",  "false", "null",  "in",     "as",     "break",   "const",     "continue",
@@ -21,9 +20,9 @@ constexpr int kMaxDepth = 100;
 
 class SchemaTypes {
  public:
-  explicit SchemaTypes(codec::Arena& arena) : arena_(arena) {}
+  SchemaTypes(const api::TypeInfo* metadata, codec::Arena& arena) : metadata_(metadata), arena_(arena) {}
 
-  const cel::Type* of(const Value& schema, const std::string& name, bool isResource, int depth = 0) {
+  const Type* of(const Value& schema, const std::string& name, bool isResource, int depth = 0) {
     if (depth > kMaxDepth || schema["x-kubernetes-int-or-string"].asBool()) return &simpleType(StaticType::Dyn);
     std::string_view type = schema["type"].asString();
     if (type == "boolean") return &simpleType(StaticType::Bool);
@@ -31,46 +30,53 @@ class SchemaTypes {
     if (type == "number") return &simpleType(StaticType::Double);
     if (type == "string") return &ofText(schema["format"].asString());
     if (type == "array") {
-      const cel::Type* item = ofNested(schema["items"], name + ".@idx", depth);
-      return item ? &cel::listType(*item, arena_) : nullptr;
+      const Type* item = ofNested(schema["items"], name + ".@idx", depth);
+      return item ? &listType(*item, arena_) : nullptr;
     }
     if (type != "object") return nullptr;
     if (schema["additionalProperties"].isMap()) {
-      const cel::Type* value = ofNested(schema["additionalProperties"], name + ".@elem", depth);
-      return value ? &cel::mapType(simpleType(StaticType::String), *value, arena_) : nullptr;
+      const Type* value = ofNested(schema["additionalProperties"], name + ".@elem", depth);
+      return value ? &mapType(simpleType(StaticType::String), *value, arena_) : nullptr;
     }
     return &ofObject(schema, name, isResource, depth);
   }
 
  private:
-  const cel::Type* ofNested(const Value& schema, const std::string& name, int depth) {
+  const Type* ofNested(const Value& schema, const std::string& name, int depth) {
     return of(schema, name, schema["x-kubernetes-embedded-resource"].asBool(), depth + 1);
   }
 
-  static const cel::Type& ofText(std::string_view format) {
+  static const Type& ofText(std::string_view format) {
     if (format == "byte") return simpleType(StaticType::Bytes);
     if (format == "duration") return simpleType(StaticType::Duration);
     return simpleType(format == "date" || format == "date-time" ? StaticType::Timestamp : StaticType::String);
   }
 
-  // Of a resource the members that all have are known, whether declared or not; of metadata only its two names.
-  const cel::Type& ofObject(const Value& schema, const std::string& name, bool isResource, int depth) {
-    const cel::Type& text = simpleType(StaticType::String);
-    std::vector<cel::TypeMember> members;
-    std::vector<std::string> names;  // what the members' names see until they are copied
-    names.reserve(schema["properties"].size());
-    if (isResource) {
-      const cel::TypeMember ofMetadata[] = {{"name", &text}, {"generateName", &text}};
-      members = {{"apiVersion", &text}, {"kind", &text}, {"metadata", &cel::objectType(name + ".metadata", ofMetadata, arena_)}};
-    }
-    for (const codec::Member& property : schema["properties"].members()) {
-      if (isResource && std::ranges::find(members, property.key, &cel::TypeMember::name) != members.end()) continue;
-      const cel::Type* type = ofNested(property.value, concat(name, ".", property.key), depth);
-      if (type) members.push_back({names.emplace_back(escapedName(property.key)), type});
-    }
-    return cel::objectType(name, members, arena_);
+  const Type& ofMetadata(const std::string& name) {
+    if (metadata_) return typeOfTable(*metadata_, name, arena_);
+    const TypeMember names[] = {{"name", &simpleType(StaticType::String)}, {"generateName", &simpleType(StaticType::String)}};
+    return objectType(name, names, arena_);
   }
 
+  // Of a resource the members that all have are known, whether declared or not.
+  const Type& ofObject(const Value& schema, const std::string& name, bool isResource, int depth) {
+    const Type& text = simpleType(StaticType::String);
+    std::vector<TypeMember> members;
+    std::vector<std::string> names;  // what the members' names see until they are copied
+    names.reserve(schema["properties"].size());
+    if (isResource) members = {{"apiVersion", &text}, {"kind", &text}, {"metadata", &ofMetadata(name + ".metadata")}};
+    for (const codec::Member& property : schema["properties"].members()) {
+      if (isResource && std::ranges::find(members, property.key, &TypeMember::name) != members.end()) continue;
+      const Type* type = ofNested(property.value, concat(name, ".", property.key), depth);
+      if (!type) continue;
+      std::string escaped = escapedName(property.key);
+      if (metadata_ && escaped != property.key) members.push_back({property.key, type});
+      members.push_back({names.emplace_back(std::move(escaped)), type});
+    }
+    return objectType(name, members, arena_);
+  }
+
+  const api::TypeInfo* metadata_;
   codec::Arena& arena_;
 };
 
@@ -89,8 +95,9 @@ std::string escapedName(std::string_view name) {
   return out;
 }
 
-const cel::Type* typeOfSchema(const Value& schema, std::string_view name, bool isRoot, codec::Arena& arena) {
-  return SchemaTypes(arena).of(schema, std::string(name), isRoot || schema["x-kubernetes-embedded-resource"].asBool());
+const Type* typeOfSchema(const Value& schema, std::string_view name, const SchemaTypeOptions& options, codec::Arena& arena) {
+  bool isResource = options.isRoot || schema["x-kubernetes-embedded-resource"].asBool();
+  return SchemaTypes(options.metadata, arena).of(schema, std::string(name), isResource);
 }
 
-}  // namespace skiff::apiserver
+}  // namespace skiff::cel
