@@ -38,6 +38,7 @@ std::span<const RegistryEntry> registry() {
       {"service-cidr-controller", createServiceCidrController},
       {"horizontal-pod-autoscaler-controller", createHorizontalPodAutoscaler},
       {"storage-version-migrator-controller", createStorageVersionMigrator},
+      {"validatingadmissionpolicy-status-controller", createPolicyStatusController},
   };
   return kControllers;
 }

@@ -51,5 +51,6 @@ std::unique_ptr<Controller> createEphemeralVolumeController(Context&);
 std::unique_ptr<Controller> createServiceCidrController(Context&);
 std::unique_ptr<Controller> createHorizontalPodAutoscaler(Context&);
 std::unique_ptr<Controller> createStorageVersionMigrator(Context&);
+std::unique_ptr<Controller> createPolicyStatusController(Context&);
 
 }  // namespace skiff::controllers
