@@ -1,7 +1,7 @@
 #include "cel/schema_types.h"
 
 #include <algorithm>
-#include <vector>
+#include <deque>
 
 #include "base/strings.h"
 #include "cel/table_types.h"
@@ -62,16 +62,13 @@ class SchemaTypes {
   const Type& ofObject(const Value& schema, const std::string& name, bool isResource, int depth) {
     const Type& text = simpleType(StaticType::String);
     std::vector<TypeMember> members;
-    std::vector<std::string> names;  // what the members' names see until they are copied
-    names.reserve(schema["properties"].size());
+    std::deque<std::string> names;  // what the members' names see until they are copied
     if (isResource) members = {{"apiVersion", &text}, {"kind", &text}, {"metadata", &ofMetadata(name + ".metadata")}};
     for (const codec::Member& property : schema["properties"].members()) {
       if (isResource && std::ranges::find(members, property.key, &TypeMember::name) != members.end()) continue;
       const Type* type = ofNested(property.value, concat(name, ".", property.key), depth);
       if (!type) continue;
-      std::string escaped = escapedName(property.key);
-      if (metadata_ && escaped != property.key) members.push_back({property.key, type});
-      members.push_back({names.emplace_back(std::move(escaped)), type});
+      for (std::string& spelling : spellingsOf(property.key)) members.push_back({names.emplace_back(std::move(spelling)), type});
     }
     return objectType(name, members, arena_);
   }
@@ -80,10 +77,12 @@ class SchemaTypes {
   codec::Arena& arena_;
 };
 
+bool isReserved(std::string_view name) { return std::ranges::find(kReserved, name) != std::end(kReserved); }
+
 }  // namespace
 
 std::string escapedName(std::string_view name) {
-  if (std::ranges::find(kReserved, name) != std::end(kReserved)) return concat("__", name, "__");
+  if (isReserved(name)) return concat("__", name, "__");
   std::string out;
   for (size_t i = 0; i < name.size(); ++i) {
     if (name.substr(i).starts_with("__")) out += "__underscores__", ++i;
@@ -92,6 +91,12 @@ std::string escapedName(std::string_view name) {
     else if (name[i] == '/') out += "__slash__";
     else out += name[i];
   }
+  return out;
+}
+
+std::vector<std::string> spellingsOf(std::string_view name) {
+  std::vector<std::string> out{escapedName(name)};
+  if (isReserved(name)) out.emplace_back(name);
   return out;
 }
 

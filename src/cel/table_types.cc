@@ -1,6 +1,7 @@
 #include "cel/table_types.h"
 
 #include <algorithm>
+#include <deque>
 #include <vector>
 
 #include "base/strings.h"
@@ -22,17 +23,13 @@ class TableTypes {
     if (std::ranges::find(within_, &table) != within_.end()) return objectType(name, {}, arena_);
     within_.push_back(&table);
     std::vector<TypeMember> members;
-    std::vector<std::string> names;  // what the members' names see until they are copied
-    names.reserve(table.fields.size());
+    std::deque<std::string> names;  // what the members' names see until they are copied
     const Type& text = simpleType(StaticType::String);
     if (table.isKind) members = {{"apiVersion", &text}, {"kind", &text}};
     for (const FieldInfo& field : table.fields) {
       const Type* type = ofField(field, concat(name, ".", field.json));
       if (!type) continue;
-      members.push_back({field.json, type});
-      // A word of the language is a member by both of its spellings.
-      if (std::string escaped = escapedName(field.json); escaped != field.json)
-        members.push_back({names.emplace_back(std::move(escaped)), type});
+      for (std::string& spelling : spellingsOf(field.json)) members.push_back({names.emplace_back(std::move(spelling)), type});
     }
     within_.pop_back();
     return objectType(name, members, arena_);

@@ -1,9 +1,9 @@
 // Tells authors of ValidatingAdmissionPolicies what their expressions get wrong, in the policy's status.
+#include "codec/json.h"
 #include "controllers/controller.h"
 #include "controllers/policy_type_check.h"
 #include "controllers/registry.h"
 #include "controllers/resource_catalog.h"
-#include "codec/json.h"
 
 namespace skiff::controllers {
 namespace {

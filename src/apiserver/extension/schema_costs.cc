@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "cel/schema_types.h"
 #include "apiserver/strategy.h"
 #include "base/strings.h"
+#include "cel/schema_types.h"
 
 namespace skiff::apiserver {
 namespace {
@@ -85,9 +85,11 @@ std::optional<uint64_t> resourceMemberSize(const Value& schema, std::span<const 
   return path[1] == "name" ? kMaxName : kMaxGenerateName;
 }
 
-const Value* propertyNamed(const Value& schema, std::string_view escaped) {
-  for (const codec::Member& property : schema["properties"].members())
-    if (cel::escapedName(property.key) == escaped) return &property.value;
+const Value* propertyNamed(const Value& schema, std::string_view spelling) {
+  for (const codec::Member& property : schema["properties"].members()) {
+    std::vector<std::string> spellings = cel::spellingsOf(property.key);
+    if (std::ranges::find(spellings, spelling) != spellings.end()) return &property.value;
+  }
   return nullptr;
 }
 

@@ -190,8 +190,12 @@ class RuleWalk {
     for (const codec::Member& member : value.members()) {
       auto property = schema.properties.find(member.key);
       const StructuralSchema* below = property != schema.properties.end() ? property->second.get() : schema.additional.get();
-      cel::Value key = property != schema.properties.end() ? context.text(cel::escapedName(member.key)) : cel::Value::string(member.key);
-      entries.push_back({key, below ? typed(member.value, *below, depth + 1) : cel::Value::of(member.value)});
+      cel::Value made = below ? typed(member.value, *below, depth + 1) : cel::Value::of(member.value);
+      if (property == schema.properties.end()) {
+        entries.push_back({cel::Value::string(member.key), made});
+        continue;
+      }
+      for (const std::string& spelling : cel::spellingsOf(member.key)) entries.push_back({context.text(spelling), made});
     }
     return context.map(entries);
   }

@@ -37,6 +37,9 @@ TEST_CASE("rules of a schema decide about objects") {
     "half":{"type":"number"},"a-b":{"type":"string"},"wait":{"type":"string","format":"duration"}}})j";
   constexpr std::string_view kCostly = R"j({"type":"object","properties":{"l":{"type":"array","items":{"type":"integer"},
     "x-kubernetes-validations":[{"rule":"self.all(x, self.all(y, self.all(z, x + y + z >= 0)))"},{"rule":"false"}]}}})j";
+  constexpr std::string_view kWords = R"j({"type":"object","x-kubernetes-validations":[
+    {"rule":"self.namespace == self.__namespace__ && self.if == 'a'"}],
+    "properties":{"namespace":{"type":"string"},"if":{"type":"string"}}})j";
   constexpr std::string_view kRoot = R"j({"type":"object","x-kubernetes-validations":[{"rule":"self.kind != 'x'"}]})j";
   std::string many = R"({"l":[1)";
   for (int i = 0; i < 150; ++i) many += ",1";
@@ -57,6 +60,8 @@ TEST_CASE("rules of a schema decide about objects") {
       {kTyped, R"({"since":"2026-01-01T00:00:00Z","until":"2026-01-01T02:00:00+01:00","half":1.5,"a-b":"x","wait":"2m"})", "", ""},
       {kTyped, R"({"since":"2026-01-01T00:00:00Z","until":"2026-01-01T00:30:00+01:00","half":1.5,"a-b":"x","wait":"2m"})", "",
        R"j(until: Invalid value: failed rule: self.until > self.since && self.half * 2.0 == 3.0 && self.a__dash__b == 'x' && self.wait > duration('1m'))j"},
+      {kWords, R"({"namespace":"n","if":"a"})", "", ""},
+      {kWords, R"({"namespace":"n","if":"b"})", "", R"(<nil>: Invalid value: failed rule: self.namespace == self.__namespace__ && self.if == 'a')"},
       {kRoot, R"({"kind":"x"})", "", "<nil>: Invalid value: failed rule: self.kind != 'x'"},
       {kCostly, many, "",
        R"(l: Invalid value: "array": 'operation cancelled: actual cost limit exceeded': no further validation rules will be run due to call cost exceeds limit for rule: self.all(x, self.all(y, self.all(z, x + y + z >= 0))))"},
