@@ -6,10 +6,10 @@
 #include <sstream>
 
 #include "apiserver/extension/schema_rules.h"
-#include "cel/schema_types.h"
 #include "apiserver/strategy.h"
 #include "base/strings.h"
 #include "cel/program.h"
+#include "cel/schema_types.h"
 #include "codec/json.h"
 
 namespace skiff::apiserver {

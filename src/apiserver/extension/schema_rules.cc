@@ -5,7 +5,6 @@
 
 #include "apiserver/extension/rule_declaration.h"
 #include "apiserver/extension/schema_costs.h"
-#include "cel/schema_types.h"
 #include "apiserver/strategies/field.h"
 #include "apiserver/strategy.h"
 #include "apiserver/structural_schema.h"
@@ -13,6 +12,7 @@
 #include "base/strings.h"
 #include "cel/library.h"
 #include "cel/program.h"
+#include "cel/schema_types.h"
 
 namespace skiff::apiserver {
 
