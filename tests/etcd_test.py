@@ -417,7 +417,7 @@ class Faults(Cluster):
         seen = []
 
         def follow():
-            for event in self.b.watch(f"{CONFIGMAPS}?resourceVersion={version}", 60):
+            for event in self.b.watch(f"{CONFIGMAPS}?resourceVersion={version}", 300):
                 seen.append(event)
                 if event["object"].get("metadata", {}).get("name") == "last":
                     return
@@ -446,6 +446,7 @@ class Faults(Cluster):
             self.assertEqual({n: v for n, v in acknowledged.items() if there.get(n) != v}, {})
             self.assertEqual(set(there) - set(acknowledged) - doubtful, set())
         self.assertEqual({e["type"] for e in seen}, {"ADDED"})
+        self.assertEqual(seen[-1]["object"]["metadata"]["name"], "last")
         versions = [int(e["object"]["metadata"]["resourceVersion"]) for e in seen]
         self.assertEqual(versions, sorted(set(versions)))
         names = {e["object"]["metadata"]["name"] for e in seen}

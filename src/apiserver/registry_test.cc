@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "apiserver/auth/fake_cluster.h"
 #include "base/strings.h"
 #include "codec/json.h"
 #include "store/engine.h"
@@ -18,7 +19,8 @@ struct Fixture {
   std::unique_ptr<store::Store> store = store::openStore({.inMemory = true}).value();
   Resources resources{{}};
   PlainStrategies strategies;
-  Registry registry{{.store = store.get(), .resources = &resources, .strategies = &strategies, .clock = &Clock::real()}};
+  FakeCluster cluster;
+  Registry registry{{.store = store.get(), .resources = &resources, .strategies = &strategies, .cluster = &cluster, .clock = &Clock::real()}};
 
   WriteCall callFor(std::string name) {
     WriteCall call{.user = &serverUser(), .resource = resources.current()->findAny("", "configmaps"), .ns = "default", .name = std::move(name)};
